@@ -1,0 +1,67 @@
+import type { Actor, AuditEntry, Change, Receipt } from '../model/record.ts';
+import type { ServiceConfig, State, Version } from '../model/state.ts';
+import type { Weights } from '../model/weights.ts';
+import type { AuditQuery } from '../store/store.ts';
+
+/** Circumstances of a command, whatever it does. */
+export interface Asking {
+  readonly actor: Actor;
+  readonly reason?: string;
+  /** The revision the caller believes to be the newest; another one refuses the command as stale. */
+  readonly ifRevision?: number;
+  /** How long to wait for the workers to confirm, in milliseconds. 0: do not wait, give no receipt. */
+  readonly wait: number;
+}
+
+/** Everything that may be asked of the control plane. The admin API is a thin skin over this. */
+export interface Commands {
+  /** The newest truth known here. */
+  state(): State;
+  setWeights(service: string, weights: Weights, asking: Asking): Promise<Change>;
+  /** Back to `to`, or to the version that last held all traffic before the present split. */
+  rollback(service: string, to: string | undefined, asking: Asking): Promise<Change>;
+  putVersion(
+    service: string,
+    version: string,
+    body: Pick<Version, 'endpoints'>,
+    asking: Asking,
+  ): Promise<Change>;
+  deleteVersion(service: string, version: string, asking: Asking): Promise<Change>;
+  /** Structure follows the file; live weights stay. Seeds services the truth does not know yet. */
+  reload(services: Readonly<Record<string, ServiceConfig>>, asking: Asking): Promise<State>;
+  audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
+  /** Every accepted change, as it becomes the truth. Returns the function that stops it. */
+  subscribe(listener: (event: ControlEvent) => void): () => void;
+}
+
+export type ControlEvent =
+  | { readonly type: 'change'; readonly entry: AuditEntry; readonly state: State }
+  | { readonly type: 'receipt'; readonly receipt: Receipt };
+
+/** The command was understood and is refused; nothing has changed. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly why: 'unknown-service' | 'unknown-version' | 'invalid' | 'conflict' | 'stale' | 'unavailable';
+  /** The newest revision, where it helps the caller to ask again. */
+  readonly revision: number | undefined;
+
+  constructor(why: Refusal['why'], message: string, revision?: number) {
+    super(message);
+    this.why = why;
+    this.revision = revision;
+  }
+}
+
+/**
+ * Whoever serves traffic by the truth: control announces, the workers confirm. Implemented by `process/`.
+ */
+export interface Serving {
+  /** Makes this state the one that is served, as soon as possible. Called in order of revisions. */
+  announce(state: State): void;
+  /**
+   * Which workers serve `revision`, waiting up to `wait` ms for those that do not yet. `left` names versions
+   * of `service` that lost all their weight: a worker confirms only when no request chosen for them is still
+   * unsent, and tells when it sent the last one.
+   */
+  receipt(revision: number, wait: number, service?: string, left?: readonly string[]): Promise<Receipt>;
+}

@@ -1,0 +1,26 @@
+/**
+ * What one ledger counted since it was last read, as it travels from a worker to the primary: sparse, since
+ * most buckets of most versions are empty. Every number is an increase, so counts add up by addition.
+ */
+export interface LedgerCounts {
+  readonly service: string;
+  readonly version: string;
+  /** [status code, count] pairs, flat. A client that left counts as 499. */
+  readonly codes: readonly number[];
+  /** [index in FAULT_KINDS, count] pairs, flat. */
+  readonly faults: readonly number[];
+  /** [bucket, count] pairs, flat: last byte of the request sent → response head. */
+  readonly latency: readonly number[];
+  /** [bucket, count] pairs, flat: first byte of the request → exchange over. */
+  readonly duration: readonly number[];
+  /** Sum of the upstream latencies, in milliseconds. */
+  readonly latencySum: number;
+  /** Sum of the durations, in milliseconds. */
+  readonly durationSum: number;
+  /** Body bytes from clients. */
+  readonly bytesIn: number;
+  /** Body bytes to clients. */
+  readonly bytesOut: number;
+  /** In flight at this moment: not an increase, the number itself. */
+  readonly inFlight: number;
+}

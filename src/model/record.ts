@@ -1,0 +1,79 @@
+import { Type } from 'typebox';
+import { type Of, ServiceName, SplitSchema, VersionName } from './state.ts';
+
+/** Who asked for a change, through what, and why. */
+export const ActorSchema = Type.Object(
+  { name: Type.String(), role: Type.String(), address: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+);
+export type Actor = Of<typeof ActorSchema>;
+
+/** One line of the audit log: a change of the truth that was accepted. */
+export const AuditEntrySchema = Type.Object(
+  {
+    revision: Type.Integer({ description: 'The revision this change made.' }),
+    at: Type.String({ format: 'date-time' }),
+    actor: ActorSchema,
+    action: Type.String({ description: 'weights, rollback, version.put, version.delete, reload or seed.' }),
+    service: Type.Optional(ServiceName),
+    reason: Type.Optional(Type.String()),
+    before: Type.Optional(Type.Unknown({ description: 'What stood before.' })),
+    after: Type.Optional(Type.Unknown({ description: 'What stands now.' })),
+  },
+  { additionalProperties: false },
+);
+export type AuditEntry = Of<typeof AuditEntrySchema>;
+
+/** What one worker says of a revision. */
+export const WorkerReceiptSchema = Type.Object(
+  {
+    worker: Type.Integer(),
+    revision: Type.Integer({ description: 'The revision this worker serves.' }),
+    lastRequestAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'When it last sent a request to a version that lost its weight in this change.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type WorkerReceipt = Of<typeof WorkerReceiptSchema>;
+
+/** Proof that a change is live: which workers serve it, and since when nobody is sent to the version left. */
+export const ReceiptSchema = Type.Object(
+  {
+    revision: Type.Integer(),
+    live: Type.Boolean({ description: 'Whether every worker serves this revision.' }),
+    workers: Type.Array(WorkerReceiptSchema),
+    missing: Type.Array(Type.Integer(), { description: 'Workers that have not confirmed in time.' }),
+    lastRequestAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description:
+          'When the last request was sent to a version that lost all its weight, over all workers.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type Receipt = Of<typeof ReceiptSchema>;
+
+/** What a change of traffic answers. */
+export const ChangeSchema = Type.Object(
+  {
+    service: ServiceName,
+    revision: Type.Integer(),
+    changed: Type.Boolean({ description: 'False when things already stood as asked.' }),
+    split: SplitSchema,
+    from: Type.Optional(Type.Array(VersionName, { description: 'Versions that lost weight.' })),
+    to: Type.Optional(VersionName),
+    durable: Type.Boolean({
+      description:
+        'False only for a rollback that is live although the store could not be written; it is written as soon as the store recovers.',
+    }),
+    receipt: Type.Optional(ReceiptSchema),
+  },
+  { additionalProperties: false },
+);
+export type Change = Of<typeof ChangeSchema>;

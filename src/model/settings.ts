@@ -1,0 +1,274 @@
+import { Type } from 'typebox';
+import { type Of, ServiceConfigSchema, ServiceName } from './state.ts';
+
+/**
+ * What one machine is told by its config file besides the services: where to listen, whom to trust, how much
+ * to bear. A setting is never shared between replicas and never changed through the API.
+ */
+
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
+/** viewer reads; operator also shifts weights and rolls back; admin also changes structure. */
+export type Role = (typeof ROLES)[number];
+
+export const ListenerSchema = Type.Object(
+  {
+    address: Type.String({ description: 'host:port, [ipv6]:port or unix:/path to accept HTTP/1.1 on.' }),
+  },
+  { additionalProperties: false },
+);
+export type Listener = Of<typeof ListenerSchema>;
+
+export const TokenSchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 64, description: 'Who this is; stands in the audit log.' }),
+    role: Type.Union([Type.Literal('viewer'), Type.Literal('operator'), Type.Literal('admin')]),
+    sha256: Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      description: 'SHA-256 of the token, in lower-case hex; the token itself is not stored.',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type Token = Of<typeof TokenSchema>;
+
+export const AdminSchema = Type.Object(
+  {
+    address: Type.String({ default: '127.0.0.1:8081', description: 'Where the admin API listens.' }),
+    tokens: Type.Optional(
+      Type.Array(TokenSchema, {
+        description:
+          'Bearer tokens. Without any, only loopback addresses may listen, and whoever connects is admin.',
+      }),
+    ),
+    requestsPerMinute: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Requests a minute and client address. Default 600. Rollbacks are never counted.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** Milliseconds. */
+export const TimeoutsSchema = Type.Object(
+  {
+    head: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'For a request head to arrive, from its first byte (or from connecting). Default 10000.',
+      }),
+    ),
+    body: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Silence allowed inside a request body. Default 30000.' }),
+    ),
+    keepAlive: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'An idle client connection is kept this long. Default 75000.',
+      }),
+    ),
+    write: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'A client that takes none of its answer for this long is cut off. Default 30000.',
+      }),
+    ),
+    linger: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description:
+          'After an early answer the rest of the request is read and thrown away this long. Default 2000.',
+      }),
+    ),
+    drain: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'On shutdown, what is in flight may finish for this long. Default 30000.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const LimitsSchema = Type.Object(
+  {
+    targetBytes: Type.Optional(
+      Type.Integer({ minimum: 64, maximum: 60000, description: 'Longest request target. Default 16384.' }),
+    ),
+    headBytes: Type.Optional(
+      Type.Integer({
+        minimum: 256,
+        maximum: 60000,
+        description: 'Longest request or response head. Default 32768.',
+      }),
+    ),
+    headers: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'Most header fields in a head or trailer. Default 100.',
+      }),
+    ),
+    bodyBytes: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Largest request body; 0 is no limit. Default 0.' }),
+    ),
+    requestsPerConnection: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'After this many requests a client connection is closed. Default 100000.',
+      }),
+    ),
+    connections: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Client connections per worker. Default 50000.' }),
+    ),
+    connectionsPerAddress: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Client connections per worker and address. Default 10000.' }),
+    ),
+    bufferBytes: Type.Optional(
+      Type.Integer({
+        minimum: 16384,
+        description:
+          'What may wait to be written to one socket before its other side is no longer read. Default 131072.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const AccessLogSchema = Type.Object(
+  {
+    path: Type.String({ minLength: 1, description: 'File to append to, or - for standard output.' }),
+    sample: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1,
+        description: 'Share of the requests to log. Default 1. Faults are always logged.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const LogSchema = Type.Object(
+  {
+    level: Type.Optional(
+      Type.Union(
+        ['debug', 'info', 'warn', 'error'].map((level) => Type.Literal(level)),
+        { description: 'Default info.' },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const ConfigSchema = Type.Object(
+  {
+    $schema: Type.Optional(Type.String({ description: 'For editors.' })),
+    listen: Type.Array(ListenerSchema, {
+      minItems: 1,
+      description: 'Where client connections are accepted.',
+    }),
+    admin: Type.Optional(AdminSchema),
+    store: Type.Optional(
+      Type.String({
+        pattern: '^(memory:$|file:.+)',
+        description:
+          'Where the truth is kept: memory:, or file:DIRECTORY. Default file:./data. A relative directory starts at the config file.',
+      }),
+    ),
+    workers: Type.Optional(
+      Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 0, maximum: 256 })], {
+        description:
+          'Processes that serve traffic; auto is one per core; 0 serves inside the primary. Default auto.',
+      }),
+    ),
+    trustedProxies: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'Addresses or CIDR ranges whose X-Forwarded-* and X-Request-Id are believed. None by default.',
+      }),
+    ),
+    timeouts: Type.Optional(TimeoutsSchema),
+    limits: Type.Optional(LimitsSchema),
+    exposeVersion: Type.Optional(
+      Type.Boolean({ description: 'Tell clients the version in x-spillway-version. Default true.' }),
+    ),
+    underscoreHeaders: Type.Optional(
+      Type.Union([Type.Literal('drop'), Type.Literal('pass')], {
+        description: 'Header names with an underscore, which some servers take for a dash. Default drop.',
+      }),
+    ),
+    accessLog: Type.Optional(AccessLogSchema),
+    log: Type.Optional(LogSchema),
+    services: Type.Record(ServiceName, ServiceConfigSchema, { description: 'The services by name.' }),
+  },
+  { additionalProperties: false, description: 'Configuration of one Spillway.' },
+);
+export type Config = Of<typeof ConfigSchema>;
+
+/** Settings with every default filled in. */
+export interface Settings {
+  readonly listen: readonly Listener[];
+  readonly admin: {
+    readonly address: string;
+    readonly tokens: readonly Token[];
+    readonly requestsPerMinute: number;
+  };
+  readonly store: string;
+  readonly workers: number;
+  readonly logLevel: string;
+  readonly proxy: ProxySettings;
+}
+
+/** The part of the settings that the data plane is told. */
+export interface ProxySettings {
+  readonly trustedProxies: readonly string[];
+  readonly timeouts: Required<Of<typeof TimeoutsSchema>>;
+  readonly limits: Required<Of<typeof LimitsSchema>>;
+  readonly exposeVersion: boolean;
+  readonly underscoreHeaders: 'drop' | 'pass';
+  readonly accessLog: Required<Of<typeof AccessLogSchema>> | undefined;
+}
+
+const TIMEOUTS: ProxySettings['timeouts'] = {
+  head: 10_000,
+  body: 30_000,
+  keepAlive: 75_000,
+  write: 30_000,
+  linger: 2_000,
+  drain: 30_000,
+};
+const LIMITS: ProxySettings['limits'] = {
+  targetBytes: 16_384,
+  headBytes: 32_768,
+  headers: 100,
+  bodyBytes: 0,
+  requestsPerConnection: 100_000,
+  connections: 50_000,
+  connectionsPerAddress: 10_000,
+  bufferBytes: 131_072,
+};
+
+/** Fills in every default. `cores` is what `workers: auto` stands for. */
+export function settingsOf(config: Omit<Config, 'services'>, cores: number): Settings {
+  return {
+    listen: config.listen,
+    admin: {
+      address: config.admin?.address ?? '127.0.0.1:8081',
+      tokens: config.admin?.tokens ?? [],
+      requestsPerMinute: config.admin?.requestsPerMinute ?? 600,
+    },
+    store: config.store ?? 'file:./data',
+    workers: config.workers === undefined || config.workers === 'auto' ? cores : config.workers,
+    logLevel: config.log?.level ?? 'info',
+    proxy: {
+      trustedProxies: config.trustedProxies ?? [],
+      timeouts: { ...TIMEOUTS, ...config.timeouts },
+      limits: { ...LIMITS, ...config.limits },
+      exposeVersion: config.exposeVersion ?? true,
+      underscoreHeaders: config.underscoreHeaders ?? 'drop',
+      accessLog: config.accessLog && { sample: 1, ...config.accessLog },
+    },
+  };
+}

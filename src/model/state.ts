@@ -1,0 +1,235 @@
+import { type Static, type TSchema, Type } from 'typebox';
+
+/**
+ * The truth: which services there are, which versions they have, and how traffic is split over them. One
+ * document with a revision, changed only by compare-and-set in a store. What is compiled from it for
+ * requests is a table; what one machine is told besides (addresses, limits, logs) is settings.
+ *
+ * These schemas are the only definition of the nouns: config files, admin bodies and OpenAPI read them, and
+ * the TypeScript types are derived from them.
+ */
+
+/** A document all the way down: nobody changes one, everybody makes a new one that shares what stayed. */
+export type Document<T> = T extends object ? { readonly [K in keyof T]: Document<T[K]> } : T;
+/** The type of the documents that a schema admits. */
+export type Of<S extends TSchema> = Document<Static<S>>;
+
+const NAME = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$';
+
+export const ServiceName = Type.String({
+  pattern: NAME,
+  description: 'Name of a service: letters, digits, dot, dash, underscore; 64 at most.',
+});
+export const VersionName = Type.String({
+  pattern: NAME,
+  description: 'Name of a version, such as stable, canary, blue or v42.',
+});
+
+export const MatchSchema = Type.Object(
+  {
+    host: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'A host name without port, or *.example.com for every name below it. Left out: any host.',
+      }),
+    ),
+    path: Type.Optional(
+      Type.String({
+        pattern: '^/',
+        default: '/',
+        description:
+          'A path prefix; it matches on whole segments, so /api matches /api and /api/x, not /apix.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'What leads to a service. The most exact host wins, then the longest path.',
+  },
+);
+export type Match = Of<typeof MatchSchema>;
+
+export const KeyPolicySchema = Type.Object(
+  {
+    header: Type.Optional(
+      Type.String({
+        pattern: "^[A-Za-z0-9!#$%&'*+.^`|~-]+$",
+        description: 'Request header that holds the key.',
+      }),
+    ),
+    cookie: Type.Optional(
+      Type.String({
+        pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        description: 'Request cookie that holds the key.',
+      }),
+    ),
+    mint: Type.Optional(
+      Type.Boolean({
+        description: 'Give a client without a key a random one, in the cookie spillway_key. Default true.',
+      }),
+    ),
+    address: Type.Optional(
+      Type.Boolean({ description: 'Use the client address as key when there is no other. Default false.' }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'Where the key comes from: header, then cookie, then the minted cookie, then the client address.',
+  },
+);
+export type KeyPolicy = Of<typeof KeyPolicySchema>;
+
+export const OverridePolicySchema = Type.Object(
+  {
+    secret: Type.Optional(
+      Type.String({
+        minLength: 16,
+        description:
+          'Key of the HMAC-SHA-256 that signs an x-spillway-version request header. env:NAME reads it from the environment.',
+      }),
+    ),
+    addresses: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Addresses or CIDR ranges whose x-spillway-version is believed without a signature.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Who may choose a version with the x-spillway-version request header. Nobody, if left out.',
+  },
+);
+export type OverridePolicy = Of<typeof OverridePolicySchema>;
+
+export const VersionSchema = Type.Object(
+  {
+    endpoints: Type.Array(Type.String({ minLength: 1 }), {
+      description: 'Addresses that serve this version: host:port, [ipv6]:port or unix:/path.',
+    }),
+    owner: Type.Optional(
+      Type.Union([Type.Literal('file'), Type.Literal('api')], {
+        description:
+          'Who defined the version: the config file, or the admin API. A reload touches only those of the file.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type Version = Of<typeof VersionSchema>;
+
+export const WeightsSchema = Type.Record(VersionName, Type.Number({ minimum: 0, maximum: 100 }), {
+  description: 'Percentage of the traffic by version; must add up to 100. A version left out holds 0.',
+});
+
+export const SplitSchema = Type.Object(
+  {
+    weights: WeightsSchema,
+    salt: Type.String({
+      description:
+        'Mixed into the hash of keys; changes when one version holds all traffic, so nobody moves.',
+    }),
+    hashVersion: Type.Literal(1, { description: '1: weighted rendezvous over murmur3 32 bit.' }),
+    cause: Type.Union([Type.Literal('seed'), Type.Literal('weights'), Type.Literal('rollback')], {
+      description: 'What made this split.',
+    }),
+    since: Type.String({ format: 'date-time', description: 'When it was made.' }),
+  },
+  { additionalProperties: false, description: 'Weights over the versions of a service.' },
+);
+export type Split = Of<typeof SplitSchema>;
+
+export const ServiceTimeoutsSchema = Type.Object(
+  {
+    connect: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Milliseconds to connect to an endpoint. Default 3000.' }),
+    ),
+    head: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Milliseconds from the request being sent to the head of the response. Default 60000.',
+      }),
+    ),
+    body: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Milliseconds of silence allowed inside a response body. Default 60000.',
+      }),
+    ),
+    keepAlive: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'Milliseconds an idle connection to an endpoint is kept; a shorter Keep-Alive hint of the endpoint wins. Default 30000.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const EndpointLimitsSchema = Type.Object(
+  {
+    connections: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Connections to one endpoint per worker. Default 1024.' }),
+    ),
+    pending: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'Requests that may wait for such a connection, per endpoint and worker. Default 1024.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const structure = {
+  match: Type.Array(MatchSchema, { minItems: 1 }),
+  key: Type.Optional(KeyPolicySchema),
+  override: Type.Optional(OverridePolicySchema),
+  timeouts: Type.Optional(ServiceTimeoutsSchema),
+  limits: Type.Optional(EndpointLimitsSchema),
+  maxBodyBytes: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: 'Largest request body. 0: no limit. Default: the listener-wide limit.',
+    }),
+  ),
+};
+
+/** A service as a config file writes it. */
+export const ServiceConfigSchema = Type.Object(
+  {
+    ...structure,
+    versions: Type.Record(VersionName, VersionSchema, { minProperties: 1 }),
+    weights: WeightsSchema,
+  },
+  {
+    additionalProperties: false,
+    description: 'A service: what leads to it, and the versions it is split over.',
+  },
+);
+export type ServiceConfig = Of<typeof ServiceConfigSchema>;
+
+/** A service as the truth holds it. */
+export const ServiceSchema = Type.Object(
+  {
+    ...structure,
+    versions: Type.Record(VersionName, VersionSchema),
+    split: SplitSchema,
+    wholes: Type.Array(VersionName, {
+      description: 'Versions that held all the traffic, oldest first: where a rollback can go.',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type Service = Of<typeof ServiceSchema>;
+
+export const StateSchema = Type.Object(
+  { revision: Type.Integer({ minimum: 0 }), services: Type.Record(ServiceName, ServiceSchema) },
+  { additionalProperties: false },
+);
+export type State = Of<typeof StateSchema>;
+
+/** Nothing yet. Its revision is 0; the first accepted change makes it 1. */
+export const EMPTY: State = Object.freeze({ revision: 0, services: {} });
