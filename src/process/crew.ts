@@ -1,0 +1,250 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Serving } from '../control/commands.ts';
+import type { LedgerCounts } from '../model/counts.ts';
+import type { Receipt } from '../model/record.ts';
+import type { ProxySettings } from '../model/settings.ts';
+import { EMPTY, type State } from '../model/state.ts';
+import { deathsInARow, restartDelay } from './backoff.ts';
+import type { Hand, Hire } from './hand.ts';
+import { Inquiry } from './inquiry.ts';
+import { type Down, diffState, type Up } from './messages.ts';
+
+/** Milliseconds that a worker may take, beyond its time to drain, to say its last word. */
+const GRACE = 5_000;
+
+/** Where counts go. */
+export interface Tally {
+  add(counts: readonly LedgerCounts[], worker: number): void;
+  /** A worker is gone: what it had in flight is no more. */
+  forget(worker: number): void;
+}
+
+/** What every worker is told to be. */
+export interface Orders {
+  readonly settings: ProxySettings;
+  readonly logLevel: string;
+}
+
+export interface CrewOptions {
+  /** How many workers, numbered from 1. */
+  readonly size: number;
+  readonly listen: readonly string[];
+  readonly orders: Orders;
+  readonly hire: Hire;
+  readonly tally: Tally;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** One place in the crew. It stays when the worker that fills it dies. */
+interface Place {
+  readonly number: number;
+  hand: Hand | undefined;
+  revision: number;
+  listening: boolean;
+  /** Monotonic milliseconds. */
+  since: number;
+  deaths: number;
+  /** What the worker said when it left. */
+  fault: string | undefined;
+  restart: NodeJS.Timeout | undefined;
+}
+
+/** The workers as one: tells them the truth, takes in what they counted, and replaces those that die. */
+export class Crew implements Serving {
+  readonly #options: CrewOptions;
+  readonly #places: readonly Place[];
+  readonly #unrouted = new Map<string, number>();
+  readonly #inquiries = new Map<number, { readonly question: Down; readonly inquiry: Inquiry }>();
+  #asks = 0;
+  #orders: Orders;
+  #state: State = EMPTY;
+  #phase: 'starting' | 'serving' | 'leaving' = 'starting';
+  #started: (addresses: readonly string[]) => void = () => {};
+  #failed: (fault: Error) => void = () => {};
+  #emptied: () => void = () => {};
+
+  constructor(options: CrewOptions) {
+    this.#options = options;
+    this.#orders = options.orders;
+    this.#places = Array.from({ length: options.size }, (_, index) => ({
+      number: index + 1,
+      hand: undefined,
+      revision: 0,
+      listening: false,
+      since: 0,
+      deaths: 0,
+      fault: undefined,
+      restart: undefined,
+    }));
+  }
+
+  /**
+   * Starts every worker with the state announced last. Resolves with the addresses bound as soon as all of
+   * them accept connections; rejects, and ends the others, if one of them leaves before it does.
+   */
+  start(): Promise<readonly string[]> {
+    return new Promise((resolve, reject) => {
+      this.#started = resolve;
+      this.#failed = reject;
+      for (const place of this.#places) this.#fill(place);
+    });
+  }
+
+  announce(state: State): void {
+    const patch = diffState(this.#state, state);
+    this.#state = state;
+    this.#tellAll({ type: 'patch', patch });
+  }
+
+  async receipt(
+    revision: number,
+    wait: number,
+    service?: string,
+    left: readonly string[] = [],
+  ): Promise<Receipt> {
+    const ask = ++this.#asks;
+    const question: Down = { type: 'settle', ask, service, versions: left };
+    const inquiry = new Inquiry(
+      revision,
+      this.#places.map((place) => place.number),
+      wait,
+    );
+    this.#inquiries.set(ask, { question, inquiry });
+    this.#tellAll(question);
+    try {
+      return await inquiry.receipt;
+    } finally {
+      this.#inquiries.delete(ask);
+    }
+  }
+
+  /** New settings, for the workers of now and those to come. */
+  configure(orders: Orders): void {
+    this.#orders = orders;
+    this.#tellAll({ type: 'configure', ...orders });
+  }
+
+  /** Opens the access logs anew, after they were moved away. */
+  reopen(): void {
+    this.#tellAll({ type: 'reopen' });
+  }
+
+  /** The workers that are alive, and the revision each of them serves. */
+  workers(): readonly { readonly worker: number; readonly pid: number; readonly revision: number }[] {
+    return this.#places.flatMap(({ number, hand, revision }) =>
+      hand ? [{ worker: number, pid: hand.pid, revision }] : [],
+    );
+  }
+
+  /** How many workers accept connections. */
+  get listening(): number {
+    return this.#places.filter((place) => place.listening).length;
+  }
+
+  /** Counts since the start that belong to no service, over all workers there ever were. */
+  unrouted(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#unrouted);
+  }
+
+  /** Resolves when every worker has finished what was in flight, for up to `ms` milliseconds, and left. */
+  async drain(ms: number): Promise<void> {
+    this.#leave();
+    if (this.#empty) return;
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    this.#tellAll({ type: 'drain', ms });
+    // A worker that hangs would not even notice that its time is up.
+    const late = setTimeout(() => this.kill(), ms + GRACE);
+    await emptied;
+    clearTimeout(late);
+  }
+
+  /** Ends every worker at once, with whatever it has in flight. */
+  kill(): void {
+    this.#leave();
+    for (const place of this.#places) place.hand?.kill();
+  }
+
+  #leave(): void {
+    this.#phase = 'leaving';
+    for (const place of this.#places) clearTimeout(place.restart);
+  }
+
+  get #empty(): boolean {
+    return this.#places.every((place) => place.hand === undefined);
+  }
+
+  #tellAll(message: Down): void {
+    for (const place of this.#places) place.hand?.tell(message);
+  }
+
+  #fill(place: Place): void {
+    place.since = this.#options.clock.monotonic();
+    place.fault = undefined;
+    place.hand = this.#options.hire(place.number, {
+      heard: (message) => this.#heard(place, message),
+      gone: (how) => this.#gone(place, how),
+    });
+    place.hand.tell({ type: 'start', ...this.#orders, state: this.#state, listen: this.#options.listen });
+    for (const { question } of this.#inquiries.values()) place.hand.tell(question);
+  }
+
+  #heard(place: Place, message: Up): void {
+    switch (message.type) {
+      case 'listening':
+        place.listening = true;
+        if (this.#phase === 'starting' && this.listening === this.#places.length) {
+          this.#phase = 'serving';
+          this.#started(message.addresses);
+        }
+        return;
+      case 'adopted':
+        place.revision = message.revision;
+        return;
+      case 'settled':
+        this.#inquiries.get(message.ask)?.inquiry.answer(place.number, message);
+        return;
+      case 'counts':
+        this.#options.tally.add(message.counts, place.number);
+        for (const [name, count] of Object.entries(message.unrouted))
+          this.#unrouted.set(name, (this.#unrouted.get(name) ?? 0) + count);
+        return;
+      case 'leaving':
+        place.listening = false;
+        place.fault = message.fault;
+    }
+  }
+
+  #gone(place: Place, how: string): void {
+    const pid = place.hand?.pid;
+    place.hand = undefined;
+    place.listening = false;
+    place.revision = 0;
+    this.#options.tally.forget(place.number);
+    switch (this.#phase) {
+      case 'starting':
+        this.#failed(new Error(place.fault ?? `Worker ${place.number} ended before it could serve: ${how}.`));
+        this.kill();
+        return;
+      case 'serving':
+        this.#replace(place, pid, how);
+        return;
+      case 'leaving':
+        if (this.#empty) this.#emptied();
+    }
+  }
+
+  #replace(place: Place, pid: number | undefined, how: string): void {
+    const { clock, log } = this.#options;
+    place.deaths = deathsInARow(place.deaths, clock.monotonic() - place.since);
+    const delay = restartDelay(place.deaths);
+    log.warn(
+      { worker: place.number, pid, how, fault: place.fault, delay },
+      'a worker ended and will be replaced',
+    );
+    place.restart = setTimeout(() => this.#fill(place), delay);
+  }
+}

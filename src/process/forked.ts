@@ -1,0 +1,41 @@
+import cluster from 'node:cluster';
+import { systemClock } from './clock.ts';
+import { createLogger } from './logger.ts';
+import type { Down, Up } from './messages.ts';
+import { Worker } from './worker.ts';
+
+/**
+ * Where a forked worker process begins. It lives for one data plane and ends with it: when told to, when it
+ * is asked to by SIGTERM, when its primary is gone, or when it does not know what state it is in.
+ */
+const log = createLogger('info', Number(process.env['SPILLWAY_WORKER']));
+const worker = new Worker(tell, systemClock, log);
+
+function tell(message: Up): void {
+  if (message.type !== 'leaving') process.send?.(message, undefined, undefined, unheard);
+  else if (process.connected) process.send?.(message, undefined, undefined, () => process.exit());
+  else process.exit();
+}
+
+/** The primary is gone, which `disconnect` tells; what was not heard is lost with it. */
+function unheard(): void {}
+
+process.on('message', (message: Down) => worker.hear(message));
+process.on('SIGTERM', () => void worker.leave());
+// A terminal sends these to the whole group; what they mean is for the primary to say.
+process.on('SIGINT', () => {});
+process.on('SIGHUP', () => {});
+
+cluster.worker?.on('disconnect', () => {
+  // Otherwise node:cluster would end this process here and now, in the middle of its requests.
+  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+  log.warn({}, 'the primary is gone; finishing what is in flight');
+  void worker.leave();
+});
+
+process.on('uncaughtException', (err) => {
+  log.error({ err }, 'uncaught exception; this worker ends');
+  process.exitCode = 1;
+  worker.report();
+  tell({ type: 'leaving', fault: `uncaught exception: ${err.message}` });
+});

@@ -1,0 +1,86 @@
+import type { LedgerCounts } from '../model/counts.ts';
+import type { ProxySettings } from '../model/settings.ts';
+import type { Service, State } from '../model/state.ts';
+
+/**
+ * What the primary and its workers say to each other. State goes down, evidence comes up. The line keeps
+ * order, so a worker that is asked about a revision has been told of it before.
+ */
+
+/** From the primary to a worker. */
+export type Down =
+  /** Always the first: what to be, what to serve, and where to listen. */
+  | {
+      readonly type: 'start';
+      readonly settings: ProxySettings;
+      readonly logLevel: string;
+      readonly state: State;
+      readonly listen: readonly string[];
+    }
+  | { readonly type: 'patch'; readonly patch: Patch }
+  | { readonly type: 'configure'; readonly settings: ProxySettings; readonly logLevel: string }
+  /** Asks for a `settled` with the same `ask`, as soon as no request to these versions is unsent. */
+  | {
+      readonly type: 'settle';
+      readonly ask: number;
+      readonly service: string | undefined;
+      readonly versions: readonly string[];
+    }
+  /** The access log was moved away; open it anew. */
+  | { readonly type: 'reopen' }
+  /** Stop accepting, finish what is in flight for up to `ms` milliseconds, leave. */
+  | { readonly type: 'drain'; readonly ms: number };
+
+/** From a worker to the primary. */
+export type Up =
+  /** The first state is in force and connections are accepted, at the addresses really bound. */
+  | { readonly type: 'listening'; readonly addresses: readonly string[] }
+  | { readonly type: 'adopted'; readonly revision: number }
+  | {
+      readonly type: 'settled';
+      readonly ask: number;
+      readonly revision: number;
+      /** Wall-clock milliseconds. */
+      readonly lastRequestAt: number | undefined;
+    }
+  | {
+      readonly type: 'counts';
+      readonly counts: readonly LedgerCounts[];
+      readonly unrouted: Readonly<Record<string, number>>;
+    }
+  /** The last word; `fault` says why if the worker leaves without having been asked to. */
+  | { readonly type: 'leaving'; readonly fault: string | undefined };
+
+/** What changed from one state to the next. */
+export interface Patch {
+  readonly revision: number;
+  /** New services, and those that are no longer the same object. */
+  readonly changed: Readonly<Record<string, Service>>;
+  readonly removed: readonly string[];
+}
+
+/**
+ * Compares services by identity, which is enough because a state shares with its forerunner whatever stayed
+ * as it was: a weight that moves among ten thousand services costs one service on the line.
+ */
+export function diffState(previous: State, next: State): Patch {
+  const before = previous.services;
+  const after = next.services;
+  return {
+    revision: next.revision,
+    changed: Object.fromEntries(
+      Object.entries(after).filter(
+        ([name, service]) => !Object.hasOwn(before, name) || before[name] !== service,
+      ),
+    ),
+    removed: Object.keys(before).filter((name) => !Object.hasOwn(after, name)),
+  };
+}
+
+/** The next state, again sharing with the previous one every service that the patch does not name. */
+export function applyState(previous: State, { revision, changed, removed }: Patch): State {
+  if (removed.length === 0) return { revision, services: { ...previous.services, ...changed } };
+  const gone = new Set(removed);
+  const kept = Object.entries(previous.services).filter(([name]) => !gone.has(name));
+  return { revision, services: { ...Object.fromEntries(kept), ...changed } };
+}

@@ -1,0 +1,133 @@
+import type { Clock } from '../base/clock.ts';
+import { EMPTY, type State } from '../model/state.ts';
+import { DataPlane } from '../proxy/plane.ts';
+import { listenFault } from './fault.ts';
+import { AccessLog, type Logger } from './logger.ts';
+import { applyState, type Down, type Up } from './messages.ts';
+
+/** How often counts go up, in milliseconds. */
+const PERIOD = 200;
+
+/**
+ * One data plane at the lower end of the line: does what the primary says, and tells what it saw. It does
+ * not know whether the line is a pipe to another process or a call within this one.
+ */
+export class Worker {
+  readonly #tell: (message: Up) => void;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #plane: DataPlane | undefined;
+  #accessLog: AccessLog | undefined;
+  /** What was last told, even if it could not be adopted: the next patch builds on it. */
+  #state: State = EMPTY;
+  #timer: NodeJS.Timeout | undefined;
+  #drainLimit = 0;
+  #left: Promise<void> | undefined;
+
+  constructor(tell: (message: Up) => void, clock: Clock, log: Logger) {
+    this.#tell = tell;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  hear(message: Down): void {
+    switch (message.type) {
+      case 'start':
+        void this.#start(message);
+        return;
+      case 'patch':
+        this.#state = applyState(this.#state, message.patch);
+        this.#adopt();
+        return;
+      case 'configure':
+        this.#log.setLevel(message.logLevel);
+        this.#drainLimit = message.settings.timeouts.drain;
+        this.#plane?.configure(message.settings);
+        return;
+      case 'settle':
+        void this.#settle(message);
+        return;
+      case 'reopen':
+        this.#accessLog?.reopen();
+        return;
+      case 'drain':
+        void this.leave(message.ms);
+    }
+  }
+
+  /** Sends up what was counted since the last time. */
+  report(): void {
+    const counts = this.#plane?.collect() ?? [];
+    const unrouted = this.#plane?.collectUnrouted() ?? {};
+    if (counts.length === 0 && Object.keys(unrouted).length === 0) return;
+    this.#tell({ type: 'counts', counts, unrouted });
+  }
+
+  /** Drains for up to `ms` milliseconds, by default as long as the settings say; then the last counts and the last word. */
+  leave(ms: number = this.#drainLimit, fault?: string): Promise<void> {
+    this.#left ??= this.#leave(ms, fault);
+    return this.#left;
+  }
+
+  async #start({ settings, logLevel, state, listen }: Extract<Down, { type: 'start' }>): Promise<void> {
+    this.#log.setLevel(logLevel);
+    this.#drainLimit = settings.timeouts.drain;
+    try {
+      const path = settings.accessLog?.path;
+      if (path !== undefined) this.#accessLog = new AccessLog(path, this.#log);
+      const plane = new DataPlane(settings, {
+        clock: this.#clock,
+        log: this.#log,
+        accessLog: this.#accessLog,
+      });
+      plane.adopt(state);
+      this.#state = state;
+      this.#plane = plane;
+      const addresses = await Promise.all(listen.map((address) => listenOn(plane, address)));
+      this.#timer = setInterval(() => this.report(), PERIOD);
+      this.#timer.unref();
+      this.#tell({ type: 'adopted', revision: plane.revision });
+      this.#tell({ type: 'listening', addresses });
+    } catch (fault) {
+      await this.leave(0, fault instanceof Error ? fault.message : String(fault));
+    }
+  }
+
+  #adopt(): void {
+    const plane = this.#plane;
+    if (plane === undefined) return;
+    try {
+      plane.adopt(this.#state);
+      this.#tell({ type: 'adopted', revision: plane.revision });
+    } catch (err) {
+      this.#log.error(
+        { err, revision: this.#state.revision, serving: plane.revision },
+        'a state cannot be compiled; the one before stays in force',
+      );
+    }
+  }
+
+  async #settle({ ask, service, versions }: Extract<Down, { type: 'settle' }>): Promise<void> {
+    const plane = this.#plane;
+    if (plane === undefined) return;
+    const { revision } = plane;
+    const lastRequestAt = service === undefined ? undefined : await plane.settled(service, versions);
+    this.#tell({ type: 'settled', ask, revision, lastRequestAt });
+  }
+
+  async #leave(ms: number, fault: string | undefined): Promise<void> {
+    await this.#plane?.drain(ms);
+    clearInterval(this.#timer);
+    this.report();
+    await this.#accessLog?.close();
+    this.#tell({ type: 'leaving', fault });
+  }
+}
+
+async function listenOn(plane: DataPlane, address: string): Promise<string> {
+  try {
+    return await plane.listen(address);
+  } catch (fault) {
+    throw listenFault(fault, address, 'give another address under listen in the config file');
+  }
+}

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { silent } from '../../src/base/log.ts';
+import type { LedgerCounts } from '../../src/model/counts.ts';
+import { settingsOf } from '../../src/model/settings.ts';
+import { Crew } from '../../src/process/crew.ts';
+import type { Ear } from '../../src/process/hand.ts';
+import type { Down, Up } from '../../src/process/messages.ts';
+
+const { proxy } = settingsOf({ listen: [{ address: '127.0.0.1:0' }] }, 1);
+
+/** A worker that only remembers what it was told; the test speaks for it. */
+interface Puppet {
+  readonly number: number;
+  readonly ear: Ear;
+  readonly told: Down[];
+  killed: boolean;
+}
+
+function crewOf(t: TestContext, size: number) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const hired: Puppet[] = [];
+  const added: [number, number][] = [];
+  const forgotten: number[] = [];
+  const time = { now: 0 };
+  const crew = new Crew({
+    size,
+    listen: ['127.0.0.1:0'],
+    orders: { settings: proxy, logLevel: 'info' },
+    hire(number, ear) {
+      const puppet: Puppet = { number, ear, told: [], killed: false };
+      hired.push(puppet);
+      return {
+        pid: 1000 + hired.length,
+        tell: (message) => void puppet.told.push(message),
+        kill() {
+          puppet.killed = true;
+        },
+      };
+    },
+    tally: {
+      add: (counts, worker) => void added.push([worker, counts.length]),
+      forget: (worker) => void forgotten.push(worker),
+    },
+    clock: { now: () => time.now, monotonic: () => time.now },
+    log: silent,
+  });
+  return { crew, hired, added, forgotten, time };
+}
+
+const LISTENING: Up = { type: 'listening', addresses: ['127.0.0.1:4242'] };
+
+async function serving(t: TestContext, size: number) {
+  const all = crewOf(t, size);
+  const started = all.crew.start();
+  for (const puppet of all.hired) puppet.ear.heard(LISTENING);
+  await started;
+  return all;
+}
+
+const types = (puppet: Puppet | undefined) => puppet?.told.map((message) => message.type);
+
+test('every worker is told the state announced last, and starting ends when all of them listen', async (t) => {
+  const { crew, hired } = crewOf(t, 2);
+  crew.announce({ revision: 7, services: {} });
+  const started = crew.start();
+  assert.deepEqual(
+    hired.map((puppet) => puppet.number),
+    [1, 2],
+  );
+  const [first] = hired[1]!.told;
+  assert.ok(first?.type === 'start');
+  assert.equal(first.state.revision, 7);
+  hired[0]!.ear.heard(LISTENING);
+  assert.equal(crew.listening, 1);
+  hired[1]!.ear.heard(LISTENING);
+  assert.deepEqual(await started, ['127.0.0.1:4242']);
+});
+
+test('a worker that cannot listen fails the start with its own words, and the others are ended', async (t) => {
+  const { crew, hired } = crewOf(t, 2);
+  const started = crew.start();
+  hired[0]!.ear.heard({ type: 'leaving', fault: 'Cannot listen on 127.0.0.1:80.' });
+  hired[0]!.ear.gone('exit code 0');
+  await assert.rejects(started, /Cannot listen on 127\.0\.0\.1:80/);
+  assert.equal(hired[1]!.killed, true);
+  t.mock.timers.tick(60_000);
+  assert.equal(hired.length, 2, 'nobody is hired again');
+});
+
+test('a worker that dies is forgotten by the tally and replaced after its delay, never at once', async (t) => {
+  const { crew, hired, forgotten } = await serving(t, 2);
+  crew.announce({ revision: 3, services: {} });
+  hired[1]!.ear.gone('signal SIGKILL');
+  assert.deepEqual(forgotten, [2]);
+  assert.deepEqual(
+    crew.workers().map(({ worker }) => worker),
+    [1],
+  );
+  t.mock.timers.tick(99);
+  assert.equal(hired.length, 2);
+  t.mock.timers.tick(1);
+  assert.equal(hired[2]?.number, 2);
+  const [start] = hired[2]!.told;
+  assert.ok(start?.type === 'start');
+  assert.equal(start.state.revision, 3, 'the replacement begins with the newest truth');
+});
+
+test('a worker that dies young again is replaced more slowly, and one that lived a while quickly', async (t) => {
+  const { hired, time } = await serving(t, 1);
+  hired[0]!.ear.gone('exit code 1');
+  t.mock.timers.tick(100);
+  hired[1]!.ear.gone('exit code 1');
+  t.mock.timers.tick(199);
+  assert.equal(hired.length, 2);
+  t.mock.timers.tick(1);
+  assert.equal(hired.length, 3);
+  time.now += 10_000;
+  hired[2]!.ear.gone('exit code 1');
+  t.mock.timers.tick(100);
+  assert.equal(hired.length, 4);
+});
+
+test('counts go to the tally under the number of the worker, and unrouted ones add up over all', async (t) => {
+  const { crew, hired, added } = await serving(t, 2);
+  const count = { service: 'a', version: 'stable' } as LedgerCounts;
+  hired[0]!.ear.heard({ type: 'counts', counts: [count], unrouted: { 'no-service': 2 } });
+  hired[1]!.ear.heard({ type: 'counts', counts: [count, count], unrouted: { 'no-service': 3 } });
+  hired[1]!.ear.gone('signal SIGKILL');
+  assert.deepEqual(added, [
+    [1, 1],
+    [2, 2],
+  ]);
+  assert.deepEqual(crew.unrouted(), { 'no-service': 5 });
+});
+
+test('a receipt is live when every worker has settled, and tells the last request over all', async (t) => {
+  const { crew, hired } = await serving(t, 2);
+  crew.announce({ revision: 5, services: {} });
+  const receipt = crew.receipt(5, 1000, 'shop', ['canary']);
+  for (const puppet of hired) assert.deepEqual(types(puppet), ['start', 'patch', 'settle']);
+  hired[0]!.ear.heard({ type: 'settled', ask: 1, revision: 5, lastRequestAt: 2000 });
+  hired[1]!.ear.heard({ type: 'settled', ask: 1, revision: 6, lastRequestAt: 1000 });
+  assert.deepEqual(await receipt, {
+    revision: 5,
+    live: true,
+    workers: [
+      { worker: 1, revision: 5, lastRequestAt: '1970-01-01T00:00:02.000Z' },
+      { worker: 2, revision: 6, lastRequestAt: '1970-01-01T00:00:01.000Z' },
+    ],
+    missing: [],
+    lastRequestAt: '1970-01-01T00:00:02.000Z',
+  });
+});
+
+test('a receipt names the workers that were silent, or could not adopt the revision, and is not live', async (t) => {
+  const { crew, hired } = await serving(t, 3);
+  const receipt = crew.receipt(5, 1000);
+  hired[0]!.ear.heard({ type: 'settled', ask: 1, revision: 5, lastRequestAt: undefined });
+  hired[1]!.ear.heard({ type: 'settled', ask: 1, revision: 4, lastRequestAt: undefined });
+  t.mock.timers.tick(1000);
+  assert.deepEqual(await receipt, {
+    revision: 5,
+    live: false,
+    workers: [{ worker: 1, revision: 5 }],
+    missing: [2, 3],
+  });
+});
+
+test('a worker that is replaced during a receipt is asked again', async (t) => {
+  const { crew, hired } = await serving(t, 1);
+  crew.announce({ revision: 5, services: {} });
+  const receipt = crew.receipt(5, 1000, 'shop', ['canary']);
+  hired[0]!.ear.gone('signal SIGKILL');
+  t.mock.timers.tick(100);
+  assert.deepEqual(types(hired[1]), ['start', 'settle']);
+  hired[1]!.ear.heard({ type: 'settled', ask: 1, revision: 5, lastRequestAt: undefined });
+  assert.equal((await receipt).live, true);
+});
+
+test('draining tells every worker, waits for the last of them, and replaces none', async (t) => {
+  const { crew, hired } = await serving(t, 2);
+  let over = false;
+  const drained = crew.drain(1000).then(() => {
+    over = true;
+  });
+  for (const puppet of hired) assert.deepEqual(puppet.told.at(-1), { type: 'drain', ms: 1000 });
+  hired[0]!.ear.heard({ type: 'leaving', fault: undefined });
+  hired[0]!.ear.gone('exit code 0');
+  await Promise.resolve();
+  assert.equal(over, false);
+  hired[1]!.ear.gone('exit code 0');
+  await drained;
+  assert.equal(hired.length, 2);
+});
+
+test('a worker that does not leave although its time is up is killed', async (t) => {
+  const { crew, hired } = await serving(t, 1);
+  const drained = crew.drain(1000);
+  t.mock.timers.tick(5_999);
+  assert.equal(hired[0]!.killed, false);
+  t.mock.timers.tick(1);
+  assert.equal(hired[0]!.killed, true);
+  hired[0]!.ear.gone('signal SIGKILL');
+  await drained;
+});
+
+test('new settings reach the workers there are and those that come later', async (t) => {
+  const { crew, hired } = await serving(t, 1);
+  const settings = { ...proxy, exposeVersion: false };
+  crew.configure({ settings, logLevel: 'debug' });
+  assert.deepEqual(hired[0]!.told.at(-1), { type: 'configure', settings, logLevel: 'debug' });
+  hired[0]!.ear.gone('signal SIGKILL');
+  t.mock.timers.tick(100);
+  const [start] = hired[1]!.told;
+  assert.ok(start?.type === 'start');
+  assert.equal(start.settings.exposeVersion, false);
+  assert.equal(start.logLevel, 'debug');
+});
