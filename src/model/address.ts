@@ -30,3 +30,12 @@ export function formatAddress(address: Address): string {
   if ('path' in address) return `unix:${address.path}`;
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
+
+/** Why nothing can be connected to under this text, or undefined if something can. */
+export function endpointFault(text: string): string | undefined {
+  const address = parseAddress(text);
+  if (typeof address === 'string') return `"${text}" is not an address: ${address}`;
+  return 'port' in address && address.port === 0
+    ? `"${text}" has port 0, where nothing can be connected to; name the port the server listens on`
+    : undefined;
+}

@@ -201,7 +201,10 @@ export const ConfigSchema = Type.Object(
     ),
     accessLog: Type.Optional(AccessLogSchema),
     log: Type.Optional(LogSchema),
-    services: Type.Record(ServiceName, ServiceConfigSchema, { description: 'The services by name.' }),
+    services: Type.Record(ServiceName, ServiceConfigSchema, {
+      additionalProperties: false,
+      description: 'The services by name.',
+    }),
   },
   { additionalProperties: false, description: 'Configuration of one Spillway.' },
 );

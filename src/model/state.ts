@@ -85,9 +85,9 @@ export const OverridePolicySchema = Type.Object(
   {
     secret: Type.Optional(
       Type.String({
-        minLength: 16,
+        pattern: '^(env:[A-Za-z_][A-Za-z0-9_]*$|[^]{16})',
         description:
-          'Key of the HMAC-SHA-256 that signs an x-spillway-version request header. env:NAME reads it from the environment.',
+          'Key of the HMAC-SHA-256 that signs an x-spillway-version request header, 16 characters or more. env:NAME reads it from the environment.',
       }),
     ),
     addresses: Type.Optional(
@@ -120,6 +120,7 @@ export const VersionSchema = Type.Object(
 export type Version = Of<typeof VersionSchema>;
 
 export const WeightsSchema = Type.Record(VersionName, Type.Number({ minimum: 0, maximum: 100 }), {
+  additionalProperties: false,
   description: 'Percentage of the traffic by version; must add up to 100. A version left out holds 0.',
 });
 
@@ -201,7 +202,7 @@ const structure = {
 export const ServiceConfigSchema = Type.Object(
   {
     ...structure,
-    versions: Type.Record(VersionName, VersionSchema, { minProperties: 1 }),
+    versions: Type.Record(VersionName, VersionSchema, { minProperties: 1, additionalProperties: false }),
     weights: WeightsSchema,
   },
   {
@@ -215,7 +216,7 @@ export type ServiceConfig = Of<typeof ServiceConfigSchema>;
 export const ServiceSchema = Type.Object(
   {
     ...structure,
-    versions: Type.Record(VersionName, VersionSchema),
+    versions: Type.Record(VersionName, VersionSchema, { additionalProperties: false }),
     split: SplitSchema,
     wholes: Type.Array(VersionName, {
       description: 'Versions that held all the traffic, oldest first: where a rollback can go.',
@@ -226,7 +227,10 @@ export const ServiceSchema = Type.Object(
 export type Service = Of<typeof ServiceSchema>;
 
 export const StateSchema = Type.Object(
-  { revision: Type.Integer({ minimum: 0 }), services: Type.Record(ServiceName, ServiceSchema) },
+  {
+    revision: Type.Integer({ minimum: 0 }),
+    services: Type.Record(ServiceName, ServiceSchema, { additionalProperties: false }),
+  },
   { additionalProperties: false },
 );
 export type State = Of<typeof StateSchema>;
