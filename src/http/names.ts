@@ -1,0 +1,85 @@
+import { ascii, equalsFolded } from './bytes.ts';
+
+/**
+ * Field names that mean something to a proxy, as small numbers. All others are OTHER: they are passed on
+ * and nobody makes a string of them.
+ */
+export const OTHER = 0;
+export const HOST = 1;
+export const CONNECTION = 2;
+export const CONTENT_LENGTH = 3;
+export const TRANSFER_ENCODING = 4;
+export const COOKIE = 5;
+export const EXPECT = 6;
+export const UPGRADE = 7;
+export const KEEP_ALIVE = 8;
+export const X_FORWARDED_FOR = 9;
+export const X_FORWARDED_PROTO = 10;
+export const X_FORWARDED_HOST = 11;
+export const X_REQUEST_ID = 12;
+export const X_SPILLWAY_VERSION = 13;
+/** Hop-by-hop and proxy-only fields: TE, Proxy-Connection, Proxy-Authorization and the like. */
+export const HOP = 14;
+/** Who the client is, as other proxies say it: Forwarded, X-Real-IP, X-Forwarded-Port, and so on. */
+export const PROVENANCE = 15;
+/** x-spillway-…, which is ours to set. */
+export const OURS = 16;
+/** A name with an underscore. */
+export const UNDERSCORED = 17;
+/** Named by Connection: not passed on. */
+export const NOMINATED = 18;
+export const KINDS = 19;
+
+const KNOWN: Record<string, number> = {
+  host: HOST,
+  connection: CONNECTION,
+  'content-length': CONTENT_LENGTH,
+  'transfer-encoding': TRANSFER_ENCODING,
+  cookie: COOKIE,
+  expect: EXPECT,
+  upgrade: UPGRADE,
+  'keep-alive': KEEP_ALIVE,
+  te: HOP,
+  'proxy-connection': HOP,
+  'proxy-authorization': HOP,
+  'proxy-authenticate': HOP,
+  'proxy-authentication-info': HOP,
+  'http2-settings': HOP,
+  'x-forwarded-for': X_FORWARDED_FOR,
+  'x-forwarded-proto': X_FORWARDED_PROTO,
+  'x-forwarded-host': X_FORWARDED_HOST,
+  'x-request-id': X_REQUEST_ID,
+  forwarded: PROVENANCE,
+  'x-real-ip': PROVENANCE,
+  'x-client-ip': PROVENANCE,
+  'true-client-ip': PROVENANCE,
+  'x-cluster-client-ip': PROVENANCE,
+  'x-spillway-version': X_SPILLWAY_VERSION,
+};
+
+/** Known names by length: two or three of a length at most, so finding one is a compare or two. */
+const BY_LENGTH: { word: Uint8Array; kind: number }[][] = [];
+for (const [name, kind] of Object.entries(KNOWN)) {
+  BY_LENGTH[name.length] ??= [];
+  BY_LENGTH[name.length]!.push({ word: ascii(name), kind });
+}
+const LONGEST = BY_LENGTH.length;
+const X_FORWARDED = ascii('x-forwarded-');
+const X_SPILLWAY = ascii('x-spillway-');
+
+/** What the field name at buffer[start, end) is. */
+export function nameKind(buffer: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  const known = length < LONGEST ? BY_LENGTH[length] : undefined;
+  if (known !== undefined) {
+    for (let i = 0; i < known.length; i++) {
+      if (equalsFolded(buffer, start, end, known[i]!.word)) return known[i]!.kind;
+    }
+  }
+  if ((buffer[start]! | 0x20) === 0x78 && length > X_SPILLWAY.length) {
+    if (equalsFolded(buffer, start, start + X_SPILLWAY.length, X_SPILLWAY)) return OURS;
+    if (length > X_FORWARDED.length && equalsFolded(buffer, start, start + X_FORWARDED.length, X_FORWARDED))
+      return PROVENANCE;
+  }
+  return OTHER;
+}

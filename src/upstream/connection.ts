@@ -1,0 +1,369 @@
+import net from 'node:net';
+import { INLET, READ_INTO } from '../base/inlet.ts';
+import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
+import { Head, MORE, parseResponse } from '../http/head.ts';
+import { KEEP_ALIVE } from '../http/names.ts';
+import type { Address } from '../model/address.ts';
+import { FAULTS, type Fault } from '../model/fault.ts';
+import type { Asker, End } from './asker.ts';
+import type { Pool } from './pool.ts';
+
+/** Times and limits of one request, in ms and bytes, as its service has them. */
+export interface UpstreamTerms {
+  readonly connect: number;
+  readonly head: number;
+  readonly body: number;
+  readonly keepAlive: number;
+}
+
+/** More interim answers than this before the real one are an attack or a fault. */
+const MOST_INTERIM = 32;
+
+/**
+ * What the connection is waiting for.
+ *
+ * CONNECTING: a request is already given to the socket, which will send it. IDLE: in the pool, nothing
+ * asked; a byte that comes now belongs to no request, and the connection is destroyed. HEAD: asked, nothing
+ * of the answer understood yet. LENGTH, CHUNKED, UNTIL_CLOSE: in the body. TUNNEL: after 101. DEAD: over;
+ * whatever the socket still says is ignored.
+ */
+const CONNECTING = 0;
+const IDLE = 1;
+const HEAD = 2;
+const LENGTH = 3;
+const CHUNKED = 4;
+const UNTIL_CLOSE = 5;
+const TUNNEL = 6;
+const DEAD = 7;
+
+/** Heads and trailers of all connections of this process: nothing in one outlives the callback it is parsed in. */
+const head = new Head();
+const trailers = new Head();
+
+/** One connection to an endpoint: sends a request, reads the answer, and goes back to its pool if it is sound. */
+export class UpstreamConnection {
+  readonly pool: Pool;
+  readonly socket: net.Socket;
+  /** Whether it has served a request before: then it may have gone stale without our knowing. */
+  reused = false;
+  deadline: number;
+  #asker: Asker | undefined;
+  #terms: UpstreamTerms | undefined;
+  #state = CONNECTING;
+  #left = 0;
+  #decoder: ChunkedDecoder | undefined;
+  #held: Buffer | undefined;
+  #keep = false;
+  #interim = 0;
+  /** The request has been handed to the socket to its last byte. */
+  #asked = false;
+  #headAsked = false;
+  #upgradeAsked: string | undefined;
+  #keepAlive = 0;
+
+  constructor(pool: Pool, address: Address, connectTimeout: number) {
+    this.pool = pool;
+    this.deadline = pool.deadlines.in(connectTimeout);
+    this.socket = net.connect({
+      ...address,
+      noDelay: true,
+      onread: { buffer: READ_INTO, callback: (length) => this.#read(length) },
+    });
+    this.socket.on('connect', () => this.#connected());
+    this.socket.on('end', () => this.#ended());
+    this.socket.on('error', (error) => this.#broke(error));
+    this.socket.on('close', () => this.#broke(undefined));
+    this.socket.on('drain', () => this.#asker?.writable());
+    pool.deadlines.add(this);
+  }
+
+  /** Whether it is connected, so that what is written is on its way. */
+  get connected(): boolean {
+    return this.#state !== CONNECTING;
+  }
+
+  /**
+   * Sends a request. `whole`: there is no more of it to come. `headAsked`: the method is HEAD, so the answer
+   * has no body whatever it says. `upgrade`: the protocols asked for, in lower case.
+   */
+  ask(
+    asker: Asker,
+    terms: UpstreamTerms,
+    request: string,
+    whole: boolean,
+    headAsked: boolean,
+    upgrade?: string,
+  ): void {
+    this.#asker = asker;
+    this.#terms = terms;
+    this.#headAsked = headAsked;
+    this.#upgradeAsked = upgrade;
+    this.#asked = whole;
+    this.#interim = 0;
+    if (this.#state === IDLE) {
+      this.#state = HEAD;
+      this.deadline = whole ? this.pool.deadlines.in(terms.head) : Number.POSITIVE_INFINITY;
+    }
+    this.socket.write(request, 'latin1');
+  }
+
+  /** More of the request. False when the socket is full: wait for `writable`. */
+  write(data: string | Buffer): boolean {
+    return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data);
+  }
+
+  /** The request has been written to its last byte; from now on the endpoint is to answer. */
+  asked(): void {
+    this.#asked = true;
+    if (this.#state === HEAD) this.deadline = this.pool.deadlines.in(this.#terms!.head);
+  }
+
+  pause(): void {
+    // While nobody reads, the endpoint's silence is our own doing.
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (this.#state > HEAD && this.#state < TUNNEL) this.deadline = this.pool.deadlines.in(this.#terms!.body);
+    this.socket.resume();
+  }
+
+  /** The other side of a tunnel has said its last. */
+  finish(): void {
+    this.socket.end();
+  }
+
+  /** Ends the connection; the asker is told nothing. */
+  destroy(): void {
+    if (this.#state === DEAD) return;
+    this.#state = DEAD;
+    this.#asker = undefined;
+    this.#held = undefined;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.pool.deadlines.delete(this);
+    this.socket.destroy();
+    this.pool.lost(this);
+  }
+
+  expire(): void {
+    switch (this.#state) {
+      case CONNECTING:
+        return this.#fail(FAULTS.connectTimeout);
+      case HEAD:
+        return this.#fail(FAULTS.headTimeout);
+      case IDLE:
+        return this.destroy();
+      default:
+        return this.#fail(FAULTS.bodyTimeout);
+    }
+  }
+
+  #connected(): void {
+    if (this.#state !== CONNECTING) return;
+    this.pool.reached();
+    this.#state = HEAD;
+    this.deadline = this.#asked ? this.pool.deadlines.in(this.#terms!.head) : Number.POSITIVE_INFINITY;
+    this.#asker!.writable();
+  }
+
+  #read(length: number): boolean {
+    if (this.#state === HEAD) {
+      if (this.#held !== undefined) this.#readHeld(length);
+      else {
+        INLET[length] = 0;
+        this.#readHead(INLET, length);
+      }
+    } else if (this.#state === IDLE || this.#state === CONNECTING) {
+      this.destroy();
+    } else {
+      this.#readBody(INLET, 0, length);
+    }
+    return true;
+  }
+
+  /** The rest of a head that came in pieces. */
+  #readHeld(length: number): void {
+    const before = this.#held!;
+    const joined = Buffer.allocUnsafe(before.length + length + 1);
+    before.copy(joined);
+    INLET.copy(joined, before.length, 0, length);
+    joined[joined.length - 1] = 0;
+    this.#held = undefined;
+    this.#readHead(joined, joined.length - 1);
+  }
+
+  #readHead(buffer: Buffer, end: number): void {
+    let start = 0;
+    while (this.#state === HEAD && start < end) {
+      const bodyStart = parseResponse(buffer, start, end, head, this.pool.limits);
+      if (bodyStart === MORE) {
+        // Copied, since the buffer belongs to whoever reads next.
+        this.#held = Buffer.from(buffer.subarray(start, end));
+        return;
+      }
+      if (bodyStart < 0) return this.#fail(FAULTS.badResponse);
+      if (head.status < 200) {
+        if (head.status === 101) return this.#upgrade(buffer, bodyStart, end);
+        if (++this.#interim > MOST_INTERIM) return this.#fail(FAULTS.badResponse);
+        this.#asker!.interim(buffer, head);
+        start = bodyStart;
+      } else {
+        this.#answer(buffer, bodyStart, end);
+        return;
+      }
+    }
+  }
+
+  #answer(buffer: Buffer, bodyStart: number, end: number): void {
+    this.#keep = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
+    this.#keepAlive = head.has(KEEP_ALIVE) ? keepAliveHint(buffer, head) : 0;
+    const asker = this.#asker!;
+    let to = end;
+    if (this.#headAsked || head.status === 204 || head.status === 304) {
+      to = bodyStart;
+      this.#left = 0;
+      this.#state = LENGTH;
+    } else if (head.chunked) {
+      this.#decoder ??= new ChunkedDecoder();
+      this.#decoder.reset();
+      this.#state = CHUNKED;
+      const result = this.#decoder.decode(buffer, bodyStart, end, trailers, this.pool.limits);
+      if (result < MORE) return this.#fail(FAULTS.badResponse);
+      this.#chunk(result, buffer, end, true);
+      return;
+    } else if (head.contentLength >= 0) {
+      this.#left = head.contentLength;
+      this.#state = LENGTH;
+      to = Math.min(end, bodyStart + this.#left);
+      this.#left -= to - bodyStart;
+    } else {
+      this.#keep = false;
+      this.#state = UNTIL_CLOSE;
+      this.#waitForBody();
+      asker.answer(buffer, head, bodyStart, end, undefined);
+      return;
+    }
+    const whole = this.#left === 0;
+    // Bytes after the answer belong to nothing we asked.
+    if (whole) this.#release(to === end);
+    else this.#waitForBody();
+    asker.answer(buffer, head, bodyStart, to, whole ? '' : undefined);
+  }
+
+  #readBody(buffer: Buffer, from: number, end: number): void {
+    switch (this.#state) {
+      case LENGTH: {
+        const asker = this.#asker!;
+        const to = Math.min(end, from + this.#left);
+        this.#left -= to - from;
+        const whole = this.#left === 0;
+        if (whole) this.#release(to === end);
+        else this.#waitForBody();
+        asker.more(buffer, from, to, whole ? '' : undefined);
+        return;
+      }
+      case CHUNKED: {
+        const result = this.#decoder!.decode(buffer, from, end, trailers, this.pool.limits);
+        if (result < MORE) return this.#fail(FAULTS.truncated);
+        this.#chunk(result, buffer, end, false);
+        return;
+      }
+      case UNTIL_CLOSE:
+        this.#waitForBody();
+        this.#asker!.more(buffer, from, end, undefined);
+        return;
+      case TUNNEL:
+        this.#asker!.more(buffer, from, end, undefined);
+    }
+  }
+
+  #chunk(result: number, buffer: Buffer, end: number, first: boolean): void {
+    const asker = this.#asker!;
+    const decoder = this.#decoder!;
+    let last: End;
+    if (result === DONE) {
+      last = decoder.trailer === undefined ? '' : allowedTrailers(decoder.trailer, trailers);
+      this.#release(decoder.next === end);
+    } else {
+      this.#waitForBody();
+    }
+    if (first) asker.answer(buffer, head, decoder.from, decoder.to, last);
+    else if (last !== undefined || decoder.to > decoder.from)
+      asker.more(buffer, decoder.from, decoder.to, last);
+  }
+
+  #waitForBody(): void {
+    this.deadline = this.pool.deadlines.in(this.#terms!.body);
+  }
+
+  #upgrade(buffer: Buffer, bodyStart: number, end: number): void {
+    // Only what was asked for may be switched to; anything else is an answer to no question.
+    const agreed =
+      head.upgrade >= 0 && head.upgradeNamed ? head.value(buffer, head.upgrade).toLowerCase() : undefined;
+    if (agreed === undefined || !this.#upgradeAsked?.split(/\s*,\s*/).includes(agreed))
+      return this.#fail(FAULTS.badResponse);
+    this.#state = TUNNEL;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#asker!.upgraded(buffer, head, bodyStart, end);
+  }
+
+  /** The answer is complete. Back to the pool, if both sides left the connection in a known state. */
+  #release(clean: boolean): void {
+    this.#asker = undefined;
+    if (!clean || !this.#keep || !this.#asked) this.destroy();
+    else this.#rest();
+  }
+
+  #rest(): void {
+    this.#state = IDLE;
+    this.#asked = false;
+    this.reused = true;
+    this.deadline = this.pool.deadlines.in(this.#keepAlive || this.#terms!.keepAlive);
+    this.pool.free(this);
+  }
+
+  #ended(): void {
+    if (this.#state === UNTIL_CLOSE) {
+      const asker = this.#asker!;
+      this.destroy();
+      asker.more(INLET, 0, 0, '');
+    } else if (this.#state === TUNNEL) {
+      const asker = this.#asker!;
+      this.#asker = undefined;
+      asker.more(INLET, 0, 0, '');
+    } else {
+      this.#broke(undefined);
+    }
+  }
+
+  #broke(error: Error | undefined): void {
+    switch (this.#state) {
+      case DEAD:
+        return;
+      case CONNECTING:
+        return this.#fail(FAULTS.refused, error);
+      case HEAD:
+        return this.#fail(FAULTS.reset);
+      default:
+        return this.#fail(FAULTS.truncated);
+    }
+  }
+
+  #fail(fault: Fault, cause?: Error): void {
+    const asker = this.#asker;
+    if (this.#state === CONNECTING) this.pool.unreachable(cause);
+    // Once a byte of an answer was read, the endpoint has seen the request.
+    const seen = this.#held !== undefined || this.#interim > 0;
+    this.destroy();
+    asker?.failed(seen && fault === FAULTS.reset ? FAULTS.badResponse : fault);
+  }
+}
+
+/** `Keep-Alive: timeout=5` → 4000: a second less than the endpoint's own, so that we hang up first. 0 if it says nothing. */
+function keepAliveHint(buffer: Buffer, head: Head): number {
+  const index = head.find(KEEP_ALIVE);
+  const seconds =
+    index < 0 ? undefined : /(?:^|[,;\s])timeout=(\d{1,6})/i.exec(head.value(buffer, index))?.[1];
+  return seconds === undefined ? 0 : Math.max(500, Number(seconds) * 1000 - 1000);
+}

@@ -1,0 +1,127 @@
+import type { Deadlines } from '../base/deadlines.ts';
+import type { Log } from '../base/log.ts';
+import type { HeadLimits } from '../http/head.ts';
+import { type Address, formatAddress } from '../model/address.ts';
+import type { Asker } from './asker.ts';
+import { UpstreamConnection } from './connection.ts';
+
+export interface PoolLimits {
+  /** Connections to the endpoint, of this process. */
+  readonly connections: number;
+  /** Requests that may wait for one. */
+  readonly pending: number;
+}
+
+/** An endpoint that refused a connection is left alone this long while there are others, ms. */
+const AVOID = 1000;
+
+/**
+ * The connections to one endpoint. It belongs to the address, not to a table: open sockets and what was
+ * learnt of a server should not be forgotten when a percentage moves, so a pool outlives every table that
+ * names it until its last exchange ends.
+ */
+export class Pool {
+  readonly address: Address;
+  readonly deadlines: Deadlines;
+  readonly log: Log;
+  /** Limits on response heads. */
+  limits: HeadLimits;
+  pooling: PoolLimits;
+  /** Exchanges that have or await a connection: what load is measured by. */
+  load = 0;
+  #avoidUntil = Number.NEGATIVE_INFINITY;
+  #open = 0;
+  #retired = false;
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #waiting = new Set<Asker>();
+
+  constructor(address: Address, deadlines: Deadlines, limits: HeadLimits, pooling: PoolLimits, log: Log) {
+    this.address = address;
+    this.deadlines = deadlines;
+    this.limits = limits;
+    this.pooling = pooling;
+    this.log = log;
+  }
+
+  /** Whether the endpoint refused a connection a moment ago. */
+  get avoided(): boolean {
+    return this.deadlines.now < this.#avoidUntil;
+  }
+
+  /** Nothing open, nobody waiting. */
+  get quiet(): boolean {
+    return this.#open === 0 && this.#waiting.size === 0;
+  }
+
+  /**
+   * A connection for a request: an idle one, or a new one (`fresh` insists on that), which sends as soon as
+   * it is connected. Undefined when as many are open as may be: the asker can `enqueue`.
+   */
+  take(connectTimeout: number, fresh: boolean): UpstreamConnection | undefined {
+    if (!fresh) {
+      const idle = this.#idle.pop();
+      if (idle !== undefined) return idle;
+    }
+    if (this.#open >= this.pooling.connections) return undefined;
+    this.#open++;
+    return new UpstreamConnection(this, this.address, connectTimeout);
+  }
+
+  /** Lets an asker wait until it is `granted` another try. False when too many wait already. */
+  enqueue(asker: Asker): boolean {
+    if (this.#waiting.size >= this.pooling.pending) return false;
+    this.#waiting.add(asker);
+    return true;
+  }
+
+  /** The asker waits no longer. */
+  forget(asker: Asker): void {
+    this.#waiting.delete(asker);
+  }
+
+  /** A connection has nothing to do. */
+  free(connection: UpstreamConnection): void {
+    if (this.#retired && this.#waiting.size === 0) return connection.destroy();
+    this.#idle.push(connection);
+    this.#grant();
+  }
+
+  /** A connection is gone; its place may be somebody else's. */
+  lost(connection: UpstreamConnection): void {
+    this.#open--;
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+    this.#grant();
+  }
+
+  reached(): void {
+    this.#avoidUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  unreachable(cause: Error | undefined): void {
+    if (!this.avoided)
+      this.log.warn(
+        { endpoint: formatAddress(this.address), cause: cause?.message ?? 'timeout' },
+        'endpoint cannot be connected to',
+      );
+    this.#avoidUntil = this.deadlines.now + AVOID;
+  }
+
+  /** No table names it any more: idle connections close, busy ones when they are done. */
+  retire(): void {
+    this.#retired = true;
+    for (const connection of [...this.#idle]) connection.destroy();
+  }
+
+  /** A table names it again. */
+  revive(): void {
+    this.#retired = false;
+  }
+
+  #grant(): void {
+    for (const asker of this.#waiting) {
+      this.#waiting.delete(asker);
+      return asker.granted();
+    }
+  }
+}
