@@ -1,0 +1,38 @@
+/** How much evidence a decision takes: for plans, and for "about 40 minutes to a verdict at this traffic". */
+
+/** Kullback-Leibler divergence in nats of a coin of bias `p` from one of bias `q`. */
+function divergence(p: number, q: number): number {
+  return p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q));
+}
+
+/** The canary's share of bad units when they are `r` times as likely there. */
+function share(w: number, r: number): number {
+  return (w * r) / (1 + w * (r - 1));
+}
+
+/** Nats that one bad unit is worth to the relative promotion bet, on average, when versions are equal. */
+export function promotionGain(margin: number, w: number): number {
+  return divergence(w, share(w, margin));
+}
+
+/** Bad units, of both versions, until equal versions pass the relative promotion test of level `beta`. */
+export function promotionEvents(margin: number, w: number, beta: number): number {
+  return (Math.log(1 / beta) + Math.log(2 / 0.6)) / promotionGain(margin, w);
+}
+
+/** Canary trials without a failure until the floor alone passes. */
+export function flawlessTrials(floor: number, beta: number): number {
+  return (Math.log(1 / beta) + Math.log(6)) / (0.9 * floor);
+}
+
+/** Bad units of the canary until a true ratio `r` is rolled back by a detector of level `alpha`. */
+export function rollbackCanaryEvents(
+  r: number,
+  w: number,
+  alpha: number,
+  alternatives = 7,
+  early = 0.5,
+): number {
+  const bad = share(w, r);
+  return (bad * (Math.log(1 / alpha) + Math.log(alternatives / early))) / divergence(bad, w);
+}
