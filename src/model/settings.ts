@@ -138,7 +138,10 @@ export const LimitsSchema = Type.Object(
 
 export const AccessLogSchema = Type.Object(
   {
-    path: Type.String({ minLength: 1, description: 'File to append to, or - for standard output.' }),
+    path: Type.String({
+      minLength: 1,
+      description: 'File to append to, or - for standard output. A relative path starts at the config file.',
+    }),
     sample: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
@@ -153,10 +156,9 @@ export const AccessLogSchema = Type.Object(
 export const LogSchema = Type.Object(
   {
     level: Type.Optional(
-      Type.Union(
-        ['debug', 'info', 'warn', 'error'].map((level) => Type.Literal(level)),
-        { description: 'Default info.' },
-      ),
+      Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {
+        description: 'Default info.',
+      }),
     ),
   },
   { additionalProperties: false },

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Serving } from '../control/commands.ts';
-import type { LedgerCounts } from '../model/counts.ts';
+import type { Totals } from '../metrics/totals.ts';
 import type { Receipt } from '../model/record.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import { EMPTY, type State } from '../model/state.ts';
@@ -12,13 +12,6 @@ import { type Down, diffState, type Up } from './messages.ts';
 
 /** Milliseconds that a worker may take, beyond its time to drain, to say its last word. */
 const GRACE = 5_000;
-
-/** Where counts go. */
-export interface Tally {
-  add(counts: readonly LedgerCounts[], worker: number): void;
-  /** A worker is gone: what it had in flight is no more. */
-  forget(worker: number): void;
-}
 
 /** What every worker is told to be. */
 export interface Orders {
@@ -32,7 +25,8 @@ export interface CrewOptions {
   readonly listen: readonly string[];
   readonly orders: Orders;
   readonly hire: Hire;
-  readonly tally: Tally;
+  /** Where counts go. */
+  readonly totals: Pick<Totals, 'add' | 'forget'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -208,7 +202,7 @@ export class Crew implements Serving {
         this.#inquiries.get(message.ask)?.inquiry.answer(place.number, message);
         return;
       case 'counts':
-        this.#options.tally.add(message.counts, place.number);
+        this.#options.totals.add(message.counts, place.number);
         for (const [name, count] of Object.entries(message.unrouted))
           this.#unrouted.set(name, (this.#unrouted.get(name) ?? 0) + count);
         return;
@@ -223,7 +217,7 @@ export class Crew implements Serving {
     place.hand = undefined;
     place.listening = false;
     place.revision = 0;
-    this.#options.tally.forget(place.number);
+    this.#options.totals.forget(place.number);
     switch (this.#phase) {
       case 'starting':
         this.#failed(new Error(place.fault ?? `Worker ${place.number} ended before it could serve: ${how}.`));

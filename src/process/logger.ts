@@ -30,6 +30,8 @@ export function createLogger(level: string, worker?: number): Logger {
   };
 }
 
+type Destination = ReturnType<typeof pino.destination>;
+
 /** Characters gathered before they are given to the system in one write. */
 const BATCH = 64 * 1024;
 /** Bytes that may wait for a slow disk; beyond them whole batches are dropped and counted. */
@@ -38,15 +40,17 @@ const MOST = 8 * 1024 * 1024;
 const PERIOD = 1000;
 
 /**
- * An access log that never blocks: lines are gathered here, written by the thread pool, and dropped with a
+ * A file of log lines that never blocks: they are gathered here, written by the thread pool, and dropped with a
  * count when the disk cannot keep up. The gathering is done here rather than by sonic-boom's `minLength`,
  * because sonic-boom measures its whole buffer again at every line.
  */
-export class AccessLog implements LineSink {
+export class LogFile implements LineSink {
   readonly #path: string;
   readonly #log: Log;
-  readonly #out: ReturnType<typeof pino.destination>;
   readonly #timer: NodeJS.Timeout;
+  #out: Destination;
+  /** The end of the file before a rotation. */
+  #former: Promise<void> | undefined;
   #batch = '';
   #lines = 0;
   #dropped = 0;
@@ -56,27 +60,14 @@ export class AccessLog implements LineSink {
   constructor(path: string, log: Log) {
     this.#path = path;
     this.#log = log;
-    if (path !== '-') assertAppendable(path);
-    this.#out = pino.destination({
-      dest: path === '-' ? 1 : path,
-      append: true,
-      sync: false,
-      maxLength: MOST,
-    });
-    this.#out.on('error', (fault: unknown) => {
-      this.#fault = fault;
-    });
-    this.#out.on('drop', () => {
-      this.#dropped += this.#lines;
-    });
+    this.#out = this.#open();
     this.#timer = setInterval(() => this.#tick(), PERIOD);
     this.#timer.unref();
   }
 
-  /** Takes one line, without its newline. */
+  /** Takes one line, with its newline. */
   write(line: string): void {
     this.#batch += line;
-    this.#batch += '\n';
     this.#lines++;
     if (this.#batch.length >= BATCH) this.#hand();
   }
@@ -85,17 +76,41 @@ export class AccessLog implements LineSink {
   reopen(): void {
     if (this.#path === '-') return;
     this.#hand();
-    this.#out.reopen();
+    const before = this.#out;
+    try {
+      this.#out = this.#open();
+    } catch (err) {
+      this.#log.error({ err }, 'the access log goes on in the old file');
+      return;
+    }
+    this.#former = this.#end(before);
   }
 
   /** Writes what is left, waiting for a stuck disk no longer than a second. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#tick();
-    const closed = once(this.#out, 'close', { signal: AbortSignal.timeout(PERIOD) });
-    this.#out.end();
-    await closed.catch((fault: unknown) => {
-      this.#log.warn({ path: this.#path, err: fault }, 'the end of the access log may be missing');
+    await Promise.all([this.#former, this.#end(this.#out)]);
+  }
+
+  #open(): Destination {
+    if (this.#path !== '-') assertAppendable(this.#path);
+    const dest = this.#path === '-' ? 1 : this.#path;
+    const out = pino.destination({ dest, append: true, sync: false, maxLength: MOST });
+    out.on('error', (fault: unknown) => {
+      this.#fault = fault;
+    });
+    out.on('drop', () => {
+      this.#dropped += this.#lines;
+    });
+    return out;
+  }
+
+  async #end(out: Destination): Promise<void> {
+    const closed = once(out, 'close', { signal: AbortSignal.timeout(PERIOD) });
+    out.end();
+    await closed.catch((err: unknown) => {
+      this.#log.warn({ path: this.#path, err }, 'the end of an access log may be missing');
     });
   }
 
@@ -104,7 +119,7 @@ export class AccessLog implements LineSink {
     if (this.#dropped === 0 && this.#fault === undefined) return;
     this.#log.warn(
       { path: this.#path, dropped: this.#dropped, err: this.#fault },
-      'the access log cannot be written as fast as it grows; lines were dropped or wait',
+      'the access log cannot be written as fast as it grows',
     );
     this.#dropped = 0;
     this.#fault = undefined;

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { EMPTY, type State } from '../model/state.ts';
 import { DataPlane } from '../proxy/plane.ts';
 import { listenFault } from './fault.ts';
-import { AccessLog, type Logger } from './logger.ts';
+import { LogFile, type Logger } from './logger.ts';
 import { applyState, type Down, type Up } from './messages.ts';
 
 /** How often counts go up, in milliseconds. */
@@ -17,7 +17,7 @@ export class Worker {
   readonly #clock: Clock;
   readonly #log: Logger;
   #plane: DataPlane | undefined;
-  #accessLog: AccessLog | undefined;
+  #accessLog: LogFile | undefined;
   /** What was last told, even if it could not be adopted: the next patch builds on it. */
   #state: State = EMPTY;
   #timer: NodeJS.Timeout | undefined;
@@ -74,7 +74,7 @@ export class Worker {
     this.#drainLimit = settings.timeouts.drain;
     try {
       const path = settings.accessLog?.path;
-      if (path !== undefined) this.#accessLog = new AccessLog(path, this.#log);
+      if (path !== undefined) this.#accessLog = new LogFile(path, this.#log);
       const plane = new DataPlane(settings, {
         clock: this.#clock,
         log: this.#log,

@@ -38,7 +38,7 @@ function crewOf(t: TestContext, size: number) {
         },
       };
     },
-    tally: {
+    totals: {
       add: (counts, worker) => void added.push([worker, counts.length]),
       forget: (worker) => void forgotten.push(worker),
     },
@@ -88,7 +88,7 @@ test('a worker that cannot listen fails the start with its own words, and the ot
   assert.equal(hired.length, 2, 'nobody is hired again');
 });
 
-test('a worker that dies is forgotten by the tally and replaced after its delay, never at once', async (t) => {
+test('a worker that dies is forgotten by the totals and replaced after its delay, never at once', async (t) => {
   const { crew, hired, forgotten } = await serving(t, 2);
   crew.announce({ revision: 3, services: {} });
   hired[1]!.ear.gone('signal SIGKILL');
@@ -121,7 +121,7 @@ test('a worker that dies young again is replaced more slowly, and one that lived
   assert.equal(hired.length, 4);
 });
 
-test('counts go to the tally under the number of the worker, and unrouted ones add up over all', async (t) => {
+test('counts go to the totals under the number of the worker, and unrouted ones add up over all', async (t) => {
   const { crew, hired, added } = await serving(t, 2);
   const count = { service: 'a', version: 'stable' } as LedgerCounts;
   hired[0]!.ear.heard({ type: 'counts', counts: [count], unrouted: { 'no-service': 2 } });

@@ -1,0 +1,78 @@
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '../config/load.ts';
+import { configSchema } from '../config/schema.ts';
+import { guide, quickstart as startQuickly } from './quickstart.ts';
+import { runSpillway } from './run.ts';
+import { heedSignals } from './signals.ts';
+import { type Call, EXIT, type Option, UsageError, type Verb } from './verb.ts';
+import { ROOT } from './version.ts';
+
+/** The verbs that work on this machine, without a running Spillway. */
+
+const CONFIG: Readonly<Record<string, Option>> = {
+  config: { value: 'FILE', says: 'The config file, YAML or JSON.' },
+};
+
+const run: Verb = {
+  usage: '--config FILE',
+  summary: 'Serve traffic.',
+  words: [0, 0],
+  options: CONFIG,
+  details:
+    'SIGHUP reads the config file again; a bad one changes nothing. SIGTERM and SIGINT finish what is in\nflight and end; a second one ends at once.',
+  async run(call) {
+    heedSignals(await runSpillway({ configPath: configOf(call) }));
+    return EXIT.done;
+  },
+};
+
+const check: Verb = {
+  usage: '--config FILE',
+  summary: 'Say what is wrong with a config file, or ok.',
+  words: [0, 0],
+  options: CONFIG,
+  async run(call) {
+    await loadConfig(configOf(call));
+    call.say('ok\n');
+    return EXIT.done;
+  },
+};
+
+const schema: Verb = {
+  usage: '',
+  summary: 'Print the JSON schema of config files.',
+  words: [0, 0],
+  options: {},
+  async run(call) {
+    call.say(`${JSON.stringify(configSchema(), null, 2)}\n`);
+    return EXIT.done;
+  },
+};
+
+const QUICKSTART = fileURLToPath(new URL('config/quickstart.yaml', ROOT));
+
+const quickstart: Verb = {
+  usage: '[--config FILE]',
+  summary: 'Serve two sample versions, and show what to try.',
+  words: [0, 0],
+  options: {
+    config: {
+      value: 'FILE',
+      says: 'Another config; a sample stands in for each endpoint. Default: config/quickstart.yaml.',
+    },
+  },
+  async run(call) {
+    const running = await startQuickly(call.text('config') ?? QUICKSTART);
+    heedSignals(running);
+    call.say(guide(`http://${running.addresses[0]}`, running.admin, 'hello'));
+    return EXIT.done;
+  },
+};
+
+export const LOCAL: Readonly<Record<string, Verb>> = { run, check, schema, quickstart };
+
+function configOf(call: Call): string {
+  const path = call.text('config');
+  if (path === undefined) throw new UsageError('Which config? Say --config FILE.');
+  return path;
+}

@@ -1,0 +1,46 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Address, formatAddress } from '../model/address.ts';
+import { listenFault } from './fault.ts';
+
+/** A small server to stand behind Spillway while it is tried out. */
+export interface Sample {
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `hello from NAME` as text at this address. `?status=500` and `?delay=100` (milliseconds) play a
+ * version that is broken or slow. Throws an Error with the cure if the address is taken.
+ */
+export async function startSample(name: string, address: Address): Promise<Sample> {
+  const server = createServer((request, response) => answer(name, request, response));
+  try {
+    server.listen('path' in address ? address.path : address);
+    await once(server, 'listening');
+  } catch (cause) {
+    throw listenFault(cause, formatAddress(address), 'give that version another endpoint in the config file');
+  }
+  return {
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function answer(name: string, request: IncomingMessage, response: ServerResponse): void {
+  const { searchParams } = new URL(request.url ?? '/', 'http://sample');
+  const status = within(searchParams.get('status'), 200, 599) ?? 200;
+  const delay = within(searchParams.get('delay'), 0, 60_000) ?? 0;
+  request.resume();
+  setTimeout(() => {
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`hello from ${name}\n`);
+  }, delay);
+}
+
+function within(text: string | null, least: number, most: number): number | undefined {
+  const number = Number(text);
+  return text !== null && Number.isInteger(number) && number >= least && number <= most ? number : undefined;
+}

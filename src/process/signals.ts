@@ -1,0 +1,33 @@
+import type { Running } from './run.ts';
+
+/**
+ * Lets the outside steer this process: SIGHUP reloads, SIGTERM and SIGINT end it in order with exit code 0,
+ * and a second one of them at once with 1.
+ */
+export function heedSignals(running: Running): void {
+  const { log } = running;
+  let leaving = false;
+  const leave = () => {
+    if (leaving) {
+      running.kill();
+      process.exit(1);
+    }
+    leaving = true;
+    running.stop().then(
+      () => process.exit(0),
+      (err: unknown) => {
+        log.error({ err }, 'shutting down failed');
+        running.kill();
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGHUP', () => void running.reload());
+  process.on('SIGTERM', leave);
+  process.on('SIGINT', leave);
+  // The workers finish what they have when their primary is gone, so nothing is gained by going on in doubt.
+  process.on('uncaughtException', (err) => {
+    log.error({ err }, 'uncaught exception; Spillway ends');
+    process.exit(1);
+  });
+}
