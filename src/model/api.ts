@@ -70,6 +70,21 @@ export const WaitQuerySchema = Type.Object(
 );
 export type WaitQuery = Of<typeof WaitQuerySchema>;
 
+export const ChangeHeadersSchema = Type.Object({
+  'if-match': Type.Optional(
+    Type.String({ description: 'The change is refused (412) unless this ETag is still the newest.' }),
+  ),
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description: 'The same request with the same key is done once and gets the same answer, for a day.',
+    }),
+  ),
+  'x-reason': Type.Optional(
+    Type.String({ maxLength: 1000, description: 'Why, for requests whose body does not say it.' }),
+  ),
+});
+export type ChangeHeaders = Of<typeof ChangeHeadersSchema>;
+
 export const AuditQuerySchema = Type.Object(
   {
     service: Type.Optional(ServiceName),
@@ -80,6 +95,7 @@ export const AuditQuerySchema = Type.Object(
   },
   { additionalProperties: false },
 );
+export type AuditPageQuery = Of<typeof AuditQuerySchema>;
 
 /** What one version did since Spillway started, all workers together. */
 export const VersionSummarySchema = Type.Object(

@@ -1,0 +1,96 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { own } from '../base/own.ts';
+import type { Commands } from '../control/commands.ts';
+import { createExposition } from '../metrics/exposition.ts';
+import type { Totals } from '../metrics/totals.ts';
+import { formatAddress, parseAddress } from '../model/address.ts';
+import type { Settings } from '../model/settings.ts';
+import type { State } from '../model/state.ts';
+import { Access } from './access.ts';
+import { isLoopback } from './browser.ts';
+import { changeRoutes } from './changes.ts';
+import { healthRoutes } from './health.ts';
+import { readRoutes } from './reads.ts';
+import { createServer } from './server.ts';
+import type { Status } from './status.ts';
+import { Streams } from './streams.ts';
+
+export interface AdminOptions {
+  readonly commands: Commands;
+  readonly totals: Totals;
+  readonly status: Status;
+  readonly settings: Settings['admin'];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Spillway's own version. */
+  readonly version: string;
+  /** Milliseconds between signs of life on event streams. Default 15000. */
+  readonly heartbeat?: number;
+}
+
+export interface Admin {
+  /** Resolves with the address really bound (port 0 is replaced). */
+  listen(): Promise<string>;
+  /** Ends event streams, lets other requests finish, and stops listening. */
+  close(): Promise<void>;
+}
+
+/**
+ * The HTTP API to the control plane: a thin skin over `Commands`. Throws if the settings would let anybody
+ * on the network in.
+ */
+export function createAdmin(options: AdminOptions): Admin {
+  const { commands, totals, status, settings, clock, log, version, heartbeat = 15_000 } = options;
+  const address = parseAddress(settings.address);
+  if (typeof address === 'string') throw new Error(`admin.address "${settings.address}": ${address}.`);
+  const access = new Access(settings.tokens);
+  if (access.open && !isLoopback(address))
+    throw new Error(
+      `admin.address ${settings.address} can be reached from other machines, and without tokens everybody there could shift traffic. Configure admin.tokens, or listen on 127.0.0.1.`,
+    );
+
+  // What is no longer shown need not be kept.
+  const unsubscribe = commands.subscribe((event) => {
+    if (event.type === 'change')
+      totals.retain((service, version) => hasVersion(event.state, service, version));
+  });
+  const streams = new Streams(commands, heartbeat);
+  const exposition = createExposition({
+    totals,
+    version,
+    state: () => commands.state(),
+    workers: () => status.workers().length,
+    unrouted: () => status.unrouted(),
+  });
+  const metricsNeed = isLoopback(address) ? 'nothing' : 'viewer';
+  const { requestsPerMinute } = settings;
+  const server = createServer(
+    { access, requestsPerMinute, unixSocket: 'path' in address, log, version },
+    (app) => {
+      readRoutes(app, { commands, totals, status, streams });
+      changeRoutes(app, commands, clock);
+      healthRoutes(app, { status, exposition, metricsNeed });
+    },
+  );
+  server.addHook('preClose', async () => {
+    unsubscribe();
+    streams.close();
+  });
+
+  return {
+    async listen() {
+      await server.listen(address);
+      const bound = server.server.address();
+      return bound === null || typeof bound === 'string'
+        ? settings.address
+        : formatAddress({ host: bound.address, port: bound.port });
+    },
+    close: () => server.close(),
+  };
+}
+
+function hasVersion({ services }: State, service: string, version: string): boolean {
+  const found = own(services, service);
+  return found !== undefined && Object.hasOwn(found.versions, version);
+}

@@ -1,0 +1,9 @@
+/** What the admin API tells of the process around it. Implemented by `process/`. */
+export interface Status {
+  /** Whether requests are served; `why` says what is missing if not. */
+  ready(): { readonly ready: boolean; readonly why?: string };
+  /** The workers that are alive, and the revision each of them serves. */
+  workers(): readonly { readonly worker: number; readonly pid: number; readonly revision: number }[];
+  /** Counts by status code, since the start and over all workers, of requests that belonged to no service. */
+  unrouted(): Readonly<Record<string, number>>;
+}

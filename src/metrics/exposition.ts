@@ -1,0 +1,187 @@
+import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import { upperBound } from '../base/histogram.ts';
+import { own } from '../base/own.ts';
+import type { State } from '../model/state.ts';
+import type { Totals, VersionTotals } from './totals.ts';
+
+/** Whence the numbers come. Every one is asked at scrape time, so nothing is spent between scrapes. */
+export interface ExpositionSources {
+  readonly totals: Totals;
+  state(): State;
+  /** Workers alive. */
+  workers(): number;
+  /** Counts by status code, since the start, of requests that belonged to no service. */
+  unrouted(): Readonly<Record<string, number>>;
+  /** Spillway's own version. */
+  readonly version: string;
+}
+
+/** The metrics of this process in Prometheus's text format. */
+export interface Exposition {
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
+export function createExposition(sources: ExpositionSources): Exposition {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
+  // prom-client types only its own four classes; what it asks of a metric is name, help, type and get().
+  for (const family of families(sources)) registry.registerMetric(family as unknown as Metric);
+  return { contentType: registry.contentType, render: () => registry.metrics() };
+}
+
+/** Gauges of prom-client's that are named like counters, which `promtool check metrics` objects to. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+/** Upper bounds of the histograms' buckets, in seconds. */
+export const BOUNDS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+] as const;
+
+/**
+ * How many of these durations (counts by fine bucket) are below each of `BOUNDS`, and, last, how many there
+ * are. A fine bucket that straddles a bound counts above it: no duration is said to be shorter than it was,
+ * and what is said of a bound is exact for a bound at most 1/32 lower.
+ */
+export function cumulate(counts: ArrayLike<number>): number[] {
+  let bucket = 0;
+  let total = 0;
+  const cumulated: number[] = BOUNDS.map((bound) => {
+    for (; bucket < counts.length && upperBound(bucket) <= bound * 1000; bucket++) total += counts[bucket]!;
+    return total;
+  });
+  for (; bucket < counts.length; bucket++) total += counts[bucket]!;
+  cumulated.push(total);
+  return cumulated;
+}
+
+interface Sample {
+  readonly value: number;
+  readonly labels?: Readonly<Record<string, string | number>>;
+  /** Where it is not the family's. */
+  readonly metricName?: string;
+}
+
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  get(): Promise<Omit<Family, 'get'> & { readonly values: readonly Sample[] }>;
+}
+
+function family(type: Family['type'], name: string, help: string, samples: () => Iterable<Sample>): Family {
+  return { name, help, type, get: async () => ({ name, help, type, values: [...samples()] }) };
+}
+
+function families({ totals, state, workers, unrouted, version }: ExpositionSources): Family[] {
+  /** A family with samples of every version of which something was counted. */
+  const perVersion = (
+    type: Family['type'],
+    name: string,
+    help: string,
+    samples: (of: VersionTotals, labels: VersionLabels) => Iterable<Sample>,
+  ) =>
+    family(type, name, help, function* () {
+      for (const of of totals.all()) yield* samples(of, { service: of.service, version: of.version });
+    });
+
+  return [
+    perVersion(
+      'counter',
+      'spillway_requests_total',
+      'Requests by version and status code; 499 is a client that left.',
+      function* ({ codes }, labels) {
+        for (const [code, value] of codes) yield { value, labels: { ...labels, code } };
+      },
+    ),
+    perVersion(
+      'counter',
+      'spillway_faults_total',
+      'What went wrong, by version and kind.',
+      function* ({ faults }, labels) {
+        for (const [kind, value] of faults) yield { value, labels: { ...labels, kind } };
+      },
+    ),
+    perVersion(
+      'histogram',
+      'spillway_upstream_latency_seconds',
+      'From the last byte of the request sent to the head of the response.',
+      ({ latency, latencySum }, labels) =>
+        histogram('spillway_upstream_latency_seconds', latency, latencySum, labels),
+    ),
+    perVersion(
+      'histogram',
+      'spillway_request_duration_seconds',
+      'From the first byte of the request to the end of the exchange.',
+      ({ duration, durationSum }, labels) =>
+        histogram('spillway_request_duration_seconds', duration, durationSum, labels),
+    ),
+    perVersion(
+      'gauge',
+      'spillway_in_flight_requests',
+      'Requests at this moment.',
+      ({ inFlight: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'counter',
+      'spillway_received_bytes_total',
+      'Body bytes received from clients.',
+      ({ bytesIn: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'counter',
+      'spillway_sent_bytes_total',
+      'Body bytes sent to clients.',
+      ({ bytesOut: value }, labels) => [{ value, labels }],
+    ),
+    family('gauge', 'spillway_version_weight', 'Percentage of the traffic that a version shall get.', () =>
+      weightSamples(state()),
+    ),
+    family(
+      'counter',
+      'spillway_unrouted_requests_total',
+      'Requests that belonged to no service.',
+      function* () {
+        for (const [code, value] of Object.entries(unrouted())) yield { value, labels: { code } };
+      },
+    ),
+    family('gauge', 'spillway_state_revision', 'Newest revision of the truth.', () => [
+      { value: state().revision },
+    ]),
+    family('gauge', 'spillway_workers', 'Workers alive.', () => [{ value: workers() }]),
+    family('gauge', 'spillway_build_info', 'Always 1; the version of Spillway is in the label.', () => [
+      { value: 1, labels: { version } },
+    ]),
+  ];
+}
+
+interface VersionLabels extends Record<string, string> {
+  readonly service: string;
+  readonly version: string;
+}
+
+/** `sum` is in milliseconds. */
+function* histogram(
+  name: string,
+  counts: ArrayLike<number>,
+  sum: number,
+  labels: VersionLabels,
+): Generator<Sample> {
+  const cumulated = cumulate(counts);
+  for (const [index, value] of cumulated.entries())
+    yield { metricName: `${name}_bucket`, value, labels: { ...labels, le: BOUNDS[index] ?? '+Inf' } };
+  yield { metricName: `${name}_sum`, value: sum / 1000, labels };
+  yield { metricName: `${name}_count`, value: cumulated.at(-1)!, labels };
+}
+
+function* weightSamples({ services }: State): Generator<Sample> {
+  for (const [service, { versions, split }] of Object.entries(services)) {
+    for (const version of Object.keys(versions))
+      yield { value: own(split.weights, version) ?? 0, labels: { service, version } };
+  }
+}

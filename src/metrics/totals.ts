@@ -1,0 +1,161 @@
+import { BUCKETS, quantile } from '../base/histogram.ts';
+import type { VersionSummary } from '../model/api.ts';
+import type { LedgerCounts } from '../model/counts.ts';
+import { FAULT_KINDS, FAULTS } from '../model/fault.ts';
+
+/**
+ * What all workers together counted since this process started. A worker's ledger sends increases, so a
+ * worker that dies leaves what it counted here, and its successor only adds: no counter ever goes back.
+ */
+export class Totals {
+  readonly #services = new Map<string, Map<string, VersionTotals>>();
+
+  /** Merges what one worker counted since it last told. */
+  add(counts: readonly LedgerCounts[], worker: number): void {
+    for (const each of counts) this.#ensure(each.service, each.version).add(each, worker);
+  }
+
+  /** A worker is gone: nothing of it is in flight any more; what it counted stays. */
+  forget(worker: number): void {
+    for (const totals of this.all()) totals.forget(worker);
+  }
+
+  /** Drops versions that the truth no longer has, so that years of releases do not pile up. */
+  retain(exists: (service: string, version: string) => boolean): void {
+    for (const [service, versions] of this.#services) {
+      for (const version of versions.keys()) if (!exists(service, version)) versions.delete(version);
+      if (versions.size === 0) this.#services.delete(service);
+    }
+  }
+
+  /** Undefined while nothing was counted of this version. */
+  of(service: string, version: string): VersionTotals | undefined {
+    return this.#services.get(service)?.get(version);
+  }
+
+  /** Every version of which something was counted. */
+  *all(): Generator<VersionTotals> {
+    for (const versions of this.#services.values()) yield* versions.values();
+  }
+
+  #ensure(service: string, version: string): VersionTotals {
+    const versions = this.#services.get(service) ?? new Map<string, VersionTotals>();
+    const totals = versions.get(version) ?? new VersionTotals(service, version);
+    this.#services.set(service, versions.set(version, totals));
+    return totals;
+  }
+}
+
+/** What was counted of one version. */
+export class VersionTotals {
+  readonly service: string;
+  readonly version: string;
+  /** Count by status code. */
+  readonly codes = new Map<number, number>();
+  /** Count by fault kind. */
+  readonly faults = new Map<string, number>();
+  /** Counts by bucket: last byte of the request sent → response head. */
+  readonly latency = new Float64Array(BUCKETS);
+  /** Counts by bucket: first byte of the request → exchange over. */
+  readonly duration = new Float64Array(BUCKETS);
+  readonly #inFlight = new Map<number, number>();
+  #latencySum = 0;
+  #durationSum = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(service: string, version: string) {
+    this.service = service;
+    this.version = version;
+  }
+
+  /** Milliseconds. */
+  get latencySum(): number {
+    return this.#latencySum;
+  }
+
+  /** Milliseconds. */
+  get durationSum(): number {
+    return this.#durationSum;
+  }
+
+  /** Body bytes from clients. */
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+
+  /** Body bytes to clients. */
+  get bytesOut(): number {
+    return this.#bytesOut;
+  }
+
+  /** Requests at this moment, as the workers last told. */
+  get inFlight(): number {
+    let total = 0;
+    for (const count of this.#inFlight.values()) total += count;
+    return total;
+  }
+
+  add(counts: LedgerCounts, worker: number): void {
+    eachPair(counts.codes, (code, count) => increase(this.codes, code, count));
+    eachPair(counts.faults, (kind, count) => increase(this.faults, FAULT_KINDS[kind]!, count));
+    eachPair(counts.latency, (bucket, count) => {
+      this.latency[bucket]! += count;
+    });
+    eachPair(counts.duration, (bucket, count) => {
+      this.duration[bucket]! += count;
+    });
+    this.#latencySum += counts.latencySum;
+    this.#durationSum += counts.durationSum;
+    this.#bytesIn += counts.bytesIn;
+    this.#bytesOut += counts.bytesOut;
+    this.#inFlight.set(worker, counts.inFlight);
+  }
+
+  forget(worker: number): void {
+    this.#inFlight.delete(worker);
+  }
+
+  /** The few numbers that a person wants to see; quantiles of the upstream latency, in milliseconds. */
+  summary(): VersionSummary {
+    const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => quantile(this.latency, q));
+    return {
+      requests: sum(this.codes.values()),
+      errors: errorsOf(this.codes, this.faults),
+      ...(p50 !== undefined && p95 !== undefined && p99 !== undefined && { p50, p95, p99 }),
+    };
+  }
+}
+
+/** Upstream faults that strike while an answer is being relayed, when its status has long been sent. */
+const MID_ANSWER: ReadonlySet<string> = new Set([FAULTS.truncated.kind, FAULTS.bodyTimeout.kind]);
+
+/**
+ * The exchanges that count against a version, each once. An upstream fault before the answer is itself
+ * answered with a 5xx, so it is among those already; a fault in the middle of an answer is not. A 5xx of the
+ * proxy's own (draining, say) or for the client's fault is not the version's.
+ */
+function errorsOf(codes: ReadonlyMap<number, number>, faults: ReadonlyMap<string, number>): number {
+  let errors = 0;
+  for (const [code, count] of codes) if (code >= 500) errors += count;
+  for (const { kind, side, status } of Object.values(FAULTS)) {
+    const count = faults.get(kind) ?? 0;
+    if (side === 'upstream') errors += MID_ANSWER.has(kind) ? count : 0;
+    else if (status >= 500) errors -= count;
+  }
+  return Math.max(0, errors);
+}
+
+function eachPair(flat: readonly number[], visit: (index: number, count: number) => void): void {
+  for (let i = 0; i + 1 < flat.length; i += 2) visit(flat[i]!, flat[i + 1]!);
+}
+
+function increase<K>(map: Map<K, number>, key: K, by: number): void {
+  map.set(key, (map.get(key) ?? 0) + by);
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const each of numbers) total += each;
+  return total;
+}
