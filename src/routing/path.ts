@@ -2,12 +2,21 @@
 export interface NormalPath {
   /** Begins with a slash; no query, no dot segments, no empty segments but a last one. */
   readonly path: string;
-  /**
-   * The same path as a server reads it that takes `%2f`, `%5c` and backslashes for separators and drops what
-   * follows a semicolon in `..;x`. Undefined when there is nothing such a server could read differently.
-   */
-  readonly slashed: string | undefined;
+  /** What other servers may take the same target for, where it holds something that they read differently. */
+  readonly readings: readonly string[];
 }
+
+/**
+ * What servers are known to take for a separator besides the slash: nginx and Go an encoded slash, those on
+ * Windows backslashes, some both. A path may be harmless to a server that knows all of them and a trick on
+ * one that knows few, so each reading counts.
+ */
+const SEPARATORS = [/%2F/g, /%5C|\\/g, /%2F|%5C|\\/g];
+/** Tomcat drops path parameters before it resolves dot segments: `..;x` climbs. */
+const PARAMETERS = /(?<=\/\.\.?);[^/]*/g;
+/** That there is something of either kind. */
+const DOUBTFUL = /%2F|%5C|\\|\/\.\.?;/;
+const NO_READINGS: readonly string[] = [];
 
 const PERCENT = 0x25;
 const DOT = 0x2e;
@@ -35,16 +44,16 @@ export function normalisePath(target: string): NormalPath | undefined {
     before = code;
   }
   const path = end === target.length ? target : target.slice(0, end);
-  if (path === '' || path === '*') return { path: '/', slashed: undefined };
+  if (path === '' || path === '*') return { path: '/', readings: NO_READINGS };
   if (path.charCodeAt(0) !== SLASH) return undefined;
-  return plain ? { path, slashed: undefined } : normalise(path);
+  return plain ? { path, readings: NO_READINGS } : normalise(path);
 }
 
 /** A prefix of the configuration in the same form, without a slash at its end: the root is the empty string. */
 export function normalisePrefix(prefix: string): string | undefined {
   // People write prefixes as they read them, clients send them encoded.
   const encoded = prefix.replace(/[^\x21-\x7e]+/g, (text) =>
-    Array.from(Buffer.from(text, 'utf8'), (byte) => percent(byte)).join(''),
+    Buffer.from(text, 'utf8').toString('hex').replace(/../g, '%$&'),
   );
   if (!/^\/[^?#]*$/.test(encoded)) return undefined;
   return normalisePath(encoded)?.path.replace(/\/$/, '');
@@ -53,24 +62,20 @@ export function normalisePrefix(prefix: string): string | undefined {
 function normalise(path: string): NormalPath | undefined {
   if (/%(?![0-9a-f]{2})/i.test(path)) return undefined;
   const decoded = path.replace(/%(..)/g, (_, hex: string) => {
-    const code = Number.parseInt(hex, 16);
-    const character = String.fromCharCode(code);
-    return /[A-Za-z0-9._~-]/.test(character) ? character : percent(code);
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return /[A-Za-z0-9._~-]/.test(character) ? character : `%${hex.toUpperCase()}`;
   });
-  const doubtful = /%2F|%5C|\\|\/\.\.?;/.test(decoded);
-  return {
-    path: resolveDots(decoded),
-    slashed: doubtful
-      ? resolveDots(decoded.replace(/%2F|%5C|\\/g, '/').replace(/(?<=\/\.\.?);[^/]*/g, ''))
-      : undefined,
-  };
+  return { path: resolveDots(decoded), readings: DOUBTFUL.test(decoded) ? readingsOf(decoded) : NO_READINGS };
 }
 
-function percent(byte: number): string {
-  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+function readingsOf(path: string): readonly string[] {
+  const separated = [path, ...SEPARATORS.map((separator) => path.replace(separator, '/'))];
+  const texts = new Set(separated.flatMap((text) => [text, text.replace(PARAMETERS, '')]));
+  return [...new Set(Array.from(texts, resolveDots))];
 }
 
 function resolveDots(path: string): string {
+  if (!/\/(?:\/|\.\.?(?:\/|$))/.test(path)) return path;
   const segments = path.split('/');
   const last = segments.at(-1);
   const kept: string[] = [];

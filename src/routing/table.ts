@@ -76,8 +76,8 @@ export function matchConflict(services: Matches): string | undefined {
 
 /**
  * The service of a request target. `malformed`: the target has no valid path. `ambiguous`: a server that takes
- * encoded slashes or backslashes for separators would find another service's path in it, so whoever checks
- * access by path could be led astray. Both deserve a 400.
+ * encoded slashes or backslashes for separators may find another service's path in it, and would then be
+ * tricked into answering what only the other may be asked. Both deserve a 400.
  */
 export function resolveService<L>(
   routes: Routes<L>,
@@ -87,8 +87,7 @@ export function resolveService<L>(
   const normal = normalisePath(target);
   if (normal === undefined) return 'malformed';
   const service = routes.match(normal.path);
-  if (normal.slashed !== undefined && routes.match(normal.slashed) !== service) return 'ambiguous';
-  return service;
+  return normal.readings.every((path) => routes.match(path) === service) ? service : 'ambiguous';
 }
 
 class CompiledTable<L> implements Table<L> {
