@@ -16,6 +16,11 @@ export type Of<S extends TSchema> = Document<Static<S>>;
 
 const NAME = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$';
 
+/** Whether a text can name a service or a version. */
+export function isName(text: string): boolean {
+  return new RegExp(NAME).test(text);
+}
+
 export const ServiceName = Type.String({
   pattern: NAME,
   description: 'Name of a service: letters, digits, dot, dash, underscore; 64 at most.',

@@ -1,0 +1,61 @@
+import { isDeepStrictEqual } from 'node:util';
+import { own } from '../base/own.ts';
+import type { Service, ServiceConfig, State } from '../model/state.ts';
+import { keptWholes } from '../model/wholes.ts';
+import { fileVersions, type SaltFor, seedService, weightsFor } from './seed.ts';
+
+/**
+ * The state after a config file was read again: the file owns structure, the store owns weights.
+ *
+ * Services that are new in the file are seeded, those that are gone are removed, and all others follow the file
+ * in everything but their split. Versions put through the API stay, unless the file names them by now. A service
+ * that stays as it was is the same object, and so is a state, since workers compile anew only what is new.
+ *
+ * Returns a sentence with the cure, and nothing changes, when the file has dropped a version that holds traffic.
+ */
+export function mergeStructure(
+  state: State,
+  services: Readonly<Record<string, ServiceConfig>>,
+  now: number,
+  saltFor: SaltFor,
+): State | string {
+  const faults: string[] = [];
+  const merged: Record<string, Service> = {};
+  for (const [name, config] of Object.entries(services)) {
+    const service = own(state.services, name);
+    if (service === undefined) {
+      merged[name] = seedService(config, now, saltFor(name));
+      continue;
+    }
+    const next = mergeService(service, config);
+    const dropped = Object.keys(service.versions).filter(
+      (version) => !Object.hasOwn(next.versions, version) && (own(service.split.weights, version) ?? 0) > 0,
+    );
+    for (const version of dropped)
+      faults.push(
+        `service "${name}": the file no longer has version "${version}", which holds ${service.split.weights[version]} % of the traffic; shift its weight to another version first, or put the version back into the file`,
+      );
+    merged[name] = isDeepStrictEqual(service, next) ? service : next;
+  }
+  if (faults.length > 0) return faults.join('\n');
+  const names = Object.keys(merged);
+  const same =
+    names.length === Object.keys(state.services).length &&
+    names.every((name) => merged[name] === own(state.services, name));
+  return same ? state : { ...state, services: merged };
+}
+
+function mergeService({ versions, split, wholes }: Service, config: ServiceConfig): Service {
+  const { weights: _, ...structure } = config;
+  const added = Object.entries(versions).filter(
+    ([name, { owner }]) => owner === 'api' && !Object.hasOwn(config.versions, name),
+  );
+  const next = { ...fileVersions(config.versions), ...Object.fromEntries(added) };
+  const weights = weightsFor(next, split.weights);
+  return {
+    ...structure,
+    versions: next,
+    split: isDeepStrictEqual(weights, split.weights) ? split : { ...split, weights },
+    wholes: keptWholes(wholes, next),
+  };
+}

@@ -1,0 +1,175 @@
+import { BlockList, isIP } from 'node:net';
+import { cidrFault } from '../base/cidr.ts';
+import { endpointFault, formatAddress, parseAddress } from '../model/address.ts';
+import { type Config, settingsOf } from '../model/settings.ts';
+import type { Match, ServiceConfig } from '../model/state.ts';
+import { weightsFault } from '../model/weights.ts';
+import { normalisePrefix } from '../routing/path.ts';
+import { matchConflict } from '../routing/table.ts';
+import type { Path } from './fault.ts';
+import type { Finding } from './finding.ts';
+
+/**
+ * What a schema cannot say. Every rule is told a config whose shape is sound and returns what it objects to;
+ * parts whose shape is not sound are left out of what it is told.
+ */
+export function ruleFindings(config: Partial<Config>): Finding[] {
+  const services = Object.entries(config.services ?? {});
+  return [
+    ...addresses(config),
+    ...tokens(config.admin?.tokens ?? []),
+    ...ranges(['trustedProxies'], config.trustedProxies),
+    ...services.flatMap(([name, service]) => serviceFindings(['services', name], service)),
+    ...matches(services),
+  ];
+}
+
+function wrong(path: Path, says: string): Finding {
+  return { path, says };
+}
+
+/** Where to listen: each must be an address, each another one, and admin must not stand open to all. */
+function addresses(config: Partial<Config>): Finding[] {
+  const listen = config.listen ?? [];
+  const { admin } = settingsOf({ ...config, listen }, 1);
+  const wanted: Array<{ path: Path; text: string }> = [
+    ...listen.map(({ address }, index) => ({ path: ['listen', index, 'address'], text: address })),
+    { path: ['admin', 'address'], text: admin.address },
+  ];
+  const findings: Finding[] = [];
+  const taken = new Map<string, Path>();
+  for (const { path, text } of wanted) {
+    const address = parseAddress(text);
+    if (typeof address === 'string') {
+      findings.push(wrong(path, `"${text}" is not an address: ${address}`));
+      continue;
+    }
+    const name = formatAddress(address);
+    if (taken.has(name)) findings.push(wrong(path, `"${text}" is listened on already; choose another port`));
+    // Port 0 is another free port every time.
+    else if ('path' in address || address.port !== 0) taken.set(name, path);
+    if (path[0] === 'admin' && admin.tokens.length === 0 && !('path' in address) && !isLoopback(address.host))
+      findings.push(
+        wrong(
+          path,
+          `"${text}" can be reached from outside, and without admin.tokens everybody would be admin; add tokens, or listen on 127.0.0.1`,
+        ),
+      );
+  }
+  return findings;
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  return family === 0 ? host === 'localhost' : LOOPBACK.check(host, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+function tokens(all: NonNullable<NonNullable<Config['admin']>['tokens']>): Finding[] {
+  return all.flatMap(({ name, sha256 }, index) => {
+    const before = all.slice(0, index);
+    const findings: Finding[] = [];
+    if (before.some((other) => other.name === name))
+      findings.push(
+        wrong(
+          ['admin', 'tokens', index, 'name'],
+          `another token is named "${name}"; the audit log could not tell them apart, so name it otherwise`,
+        ),
+      );
+    if (before.some((other) => other.sha256 === sha256))
+      findings.push(
+        wrong(
+          ['admin', 'tokens', index, 'sha256'],
+          'this is the same token as one before; give everybody a token of their own',
+        ),
+      );
+    return findings;
+  });
+}
+
+function ranges(path: Path, list: readonly string[] | undefined): Finding[] {
+  return (list ?? []).flatMap((range, index) => {
+    const fault = cidrFault(range);
+    return fault === undefined
+      ? []
+      : [wrong([...path, index], `${fault}; write 10.0.0.7, 10.0.0.0/8 or ::1`)];
+  });
+}
+
+function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
+  const findings: Finding[] = [];
+  for (const [name, { endpoints, owner }] of Object.entries(service.versions)) {
+    const version = [...path, 'versions', name];
+    for (const [index, endpoint] of endpoints.entries()) {
+      const fault = endpointFault(endpoint);
+      if (fault !== undefined) findings.push(wrong([...version, 'endpoints', index], fault));
+    }
+    if (owner !== undefined)
+      findings.push(
+        wrong([...version, 'owner'], 'a version in a config file belongs to the file; leave "owner" out'),
+      );
+  }
+  const unbalanced = weightsFault(service.weights, Object.keys(service.versions));
+  if (unbalanced !== undefined) findings.push(wrong([...path, 'weights'], unbalanced));
+  const header = service.key?.header;
+  if (header !== undefined && isReserved(header))
+    findings.push(
+      wrong(
+        [...path, 'key', 'header'],
+        `"${header}" belongs to HTTP or to the proxy and says nothing lasting of a client; name a header of your own, such as x-user-id`,
+      ),
+    );
+  findings.push(...ranges([...path, 'override', 'addresses'], service.override?.addresses));
+  return findings;
+}
+
+/** Headers that frame the message, belong to one hop, or are written by proxies on the way. */
+const RESERVED = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'forwarded',
+  'host',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+function isReserved(header: string): boolean {
+  const name = header.toLowerCase();
+  return RESERVED.has(name) || name.startsWith('x-forwarded-') || name.startsWith('x-spillway-');
+}
+
+/** Every host and path must be one, and lead to one service only. */
+function matches(services: ReadonlyArray<readonly [string, ServiceConfig]>): Finding[] {
+  const findings: Finding[] = [];
+  const claimed = new Map<string, string>();
+  for (const [name, service] of services) {
+    for (const [index, match] of service.match.entries()) {
+      const path = ['services', name, 'match', index];
+      const fault = matchConflict({ [name]: { match: [match] } });
+      const claim = claimOf(match);
+      const owner = claimed.get(claim) ?? name;
+      if (fault !== undefined) findings.push(wrong(path, fault));
+      else if (owner !== name)
+        findings.push(
+          wrong(path, `service "${owner}" has the same host and path; give one of them another host or path`),
+        );
+      claimed.set(claim, owner);
+    }
+  }
+  return findings;
+}
+
+/** The same for all matches that lead the same requests. */
+function claimOf({ host = '', path = '/' }: Match): string {
+  return `${host.toLowerCase().replace(/\.$/, '')} ${normalisePrefix(path) ?? path}`;
+}

@@ -1,0 +1,102 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import { type Config, ConfigSchema } from '../model/settings.ts';
+import type { Finding } from './finding.ts';
+import { suggest } from './suggest.ts';
+
+const validate = new Ajv({ allErrors: true, verbose: true }).compile<Config>(ConfigSchema);
+
+/** The JSON schema of a config file, for editors; `config/schema.json` holds it. */
+export function configSchema(): object {
+  return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'Spillway', ...ConfigSchema };
+}
+
+/** The parts of a JSON schema that a sentence is made of. */
+interface Rule {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly anyOf?: readonly Rule[];
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Rule>>;
+}
+
+/** Everything in which a document departs from the schema; empty means that it is a Config. */
+export function schemaFindings(document: unknown): Finding[] {
+  if (validate(document)) return [];
+  const errors = validate.errors ?? [];
+  // A choice reports each of its alternatives as well; one sentence about the choice says it all.
+  const choices = errors.filter((error) => error.keyword === 'anyOf').map((error) => error.schemaPath);
+  return errors
+    .filter((error) => !choices.some((choice) => error.schemaPath.startsWith(`${choice}/`)))
+    .map(findingOf);
+}
+
+function findingOf(error: ErrorObject): Finding {
+  const path = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+  const rule = error.parentSchema as Rule;
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const key = String(error.params['additionalProperty']);
+      return { path: [...path, key], says: unknownKey(key, rule.properties) };
+    }
+    case 'required': {
+      const key = String(error.params['missingProperty']);
+      const wanted = rule.properties?.[key];
+      return { path: [...path, key], says: `this is missing; ${wanted ? expectation(wanted) : 'add it'}` };
+    }
+    case 'minItems':
+    case 'minProperties':
+      return { path, says: `there is none; at least ${error.params['limit']} is needed` };
+    default:
+      return { path, says: `${shown(path, error.data)} will not do; ${expectation(rule)}` };
+  }
+}
+
+function unknownKey(key: string, properties: Rule['properties']): string {
+  if (properties === undefined)
+    return `"${key}" is not a name; a name has letters, digits, dots, dashes and underscores, begins and ends with a letter or digit, and has 64 characters at most`;
+  const known = Object.keys(properties);
+  const near = suggest(key, known);
+  return `there is no key "${key}"; ${near ? `did you mean "${near}"?` : `the keys here are ${known.join(', ')}`}`;
+}
+
+/** What would be right. */
+function expectation(rule: Rule): string {
+  return `it takes ${kind(rule)}${rule.description ? `: ${rule.description}` : ''}`;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  integer: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a map',
+};
+
+function kind(rule: Rule): string {
+  if (rule.anyOf !== undefined) return rule.anyOf.map(kind).join(' or ');
+  if (rule.const !== undefined) return JSON.stringify(rule.const);
+  return `${KINDS[rule.type ?? ''] ?? 'something else'}${range(rule)}`;
+}
+
+function range({ minimum, exclusiveMinimum, maximum }: Rule): string {
+  const from = minimum ?? exclusiveMinimum;
+  const lower = exclusiveMinimum === undefined ? 'from' : 'above';
+  if (from === undefined) return maximum === undefined ? '' : ` up to ${maximum}`;
+  return maximum === undefined ? ` ${lower} ${from} up` : ` ${lower} ${from} to ${maximum}`;
+}
+
+/** The value, short, and never a secret. */
+function shown(path: Finding['path'], value: unknown): string {
+  if (path.includes('secret') || path.includes('sha256')) return 'this value';
+  if (value === null) return 'nothing';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
+}

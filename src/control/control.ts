@@ -1,0 +1,297 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
+import { Listeners } from '../base/listeners.ts';
+import type { Log } from '../base/log.ts';
+import { own } from '../base/own.ts';
+import { Turns } from '../base/turns.ts';
+import type { AuditEntry, Change } from '../model/record.ts';
+import type { ServiceConfig, State, Version } from '../model/state.ts';
+import { type Weights, wholeVersion } from '../model/weights.ts';
+import { type AuditQuery, type Store, StoreUnavailable } from '../store/store.ts';
+import { type Asking, type Commands, type ControlEvent, Refusal, type Serving } from './commands.ts';
+import { Debts } from './debts.ts';
+import { type Circumstances, type Command, type Decision, decide, serviceOf } from './decide.ts';
+
+export interface ControlParts {
+  readonly store: Store;
+  readonly serving: Serving;
+  readonly clock: Clock;
+  /** A salt that was never used before. */
+  readonly newSalt: () => string;
+  readonly log: Log;
+}
+
+/** The control plane of one process. */
+export interface Control extends Commands {
+  /** Stops following the store, after a last attempt to write what it does not hold yet. */
+  close(): Promise<void>;
+}
+
+/** Announces what the store holds, and follows it from then on. Throws StoreUnavailable if it cannot be read. */
+export async function createControl(parts: ControlParts): Promise<Control> {
+  const control = new StoreControl(parts, await parts.store.read());
+  await control.start();
+  return control;
+}
+
+/** How often a command is decided anew when others change the truth under it. A rollback never gives up. */
+const ATTEMPTS = 5;
+
+/** What a command came to. */
+interface Outcome {
+  readonly before: State;
+  /** The same object as `before` if nothing changed. */
+  readonly after: State;
+  readonly durable: boolean;
+}
+
+/**
+ * Commands have their turns one after another: decide, write to the store, announce, tell. The truth is written
+ * first, so that nothing is served that a restart would forget. A rollback is the one exception: when the store
+ * cannot be written it is announced all the same, and owed to the store until it recovers.
+ */
+class StoreControl implements Control {
+  readonly #store: Store;
+  readonly #serving: Serving;
+  readonly #clock: Clock;
+  readonly #newSalt: () => string;
+  readonly #log: Log;
+  readonly #turns = new Turns();
+  readonly #debts: Debts;
+  readonly #listeners: Listeners<ControlEvent>;
+  readonly #closing = new AbortController();
+  #unwatch = (): void => {};
+  #repaying = false;
+  /** The newest truth known here, and announced. Ahead of the store only by what is owed to it. */
+  #state: State;
+
+  constructor({ store, serving, clock, newSalt, log }: ControlParts, state: State) {
+    this.#store = store;
+    this.#serving = serving;
+    this.#clock = clock;
+    this.#newSalt = newSalt;
+    this.#log = log;
+    this.#debts = new Debts(store);
+    this.#listeners = new Listeners(log);
+    this.#state = state;
+  }
+
+  async start(): Promise<void> {
+    if (this.#state.revision > 0) this.#serving.announce(this.#state);
+    this.#unwatch = this.#store.watch((state) => {
+      if (state.revision <= this.#state.revision) return;
+      this.#turns
+        .take(() => this.#follow())
+        .catch((err) => this.#log.warn({ err }, 'the store tells of a change, but cannot be read'));
+    });
+    // Somebody may have been faster than the watch.
+    await this.#turns.take(() => this.#follow());
+  }
+
+  state(): State {
+    return this.#state;
+  }
+
+  setWeights(service: string, weights: Weights, asking: Asking): Promise<Change> {
+    return this.#change({ type: 'weights', service, weights }, asking);
+  }
+
+  rollback(service: string, to: string | undefined, asking: Asking): Promise<Change> {
+    return this.#change({ type: 'rollback', service, to }, asking);
+  }
+
+  putVersion(
+    service: string,
+    version: string,
+    { endpoints }: Pick<Version, 'endpoints'>,
+    asking: Asking,
+  ): Promise<Change> {
+    return this.#change({ type: 'version.put', service, version, endpoints }, asking);
+  }
+
+  deleteVersion(service: string, version: string, asking: Asking): Promise<Change> {
+    return this.#change({ type: 'version.delete', service, version }, asking);
+  }
+
+  async reload(services: Readonly<Record<string, ServiceConfig>>, asking: Asking): Promise<State> {
+    const { after } = await this.#turns.take(() => this.#obey({ type: 'reload', services }, asking));
+    if (asking.wait > 0)
+      this.#listeners.tell({
+        type: 'receipt',
+        receipt: await this.#serving.receipt(after.revision, asking.wait),
+      });
+    return after;
+  }
+
+  async audit(query: AuditQuery): Promise<readonly AuditEntry[]> {
+    try {
+      return await this.#store.audit(query);
+    } catch (error) {
+      throw error instanceof StoreUnavailable ? unavailable(error, this.#state) : error;
+    }
+  }
+
+  subscribe(listener: (event: ControlEvent) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#unwatch();
+    this.#closing.abort();
+    try {
+      await this.#turns.take(() => this.#debts.repay());
+    } catch (err) {
+      this.#log.error({ err }, 'rollbacks that were served could not be written; a restart will forget them');
+    }
+  }
+
+  /** Carries a command out and tells what has come of it, and of the workers, if the caller wants to wait. */
+  async #change(command: Exclude<Command, { type: 'reload' }>, asking: Asking): Promise<Change> {
+    const { before, after, durable } = await this.#turns.take(() => this.#obey(command, asking));
+    const { split } = serviceOf(after, command.service);
+    const was = serviceOf(before, command.service).split.weights;
+    const from = Object.keys(was).filter((version) => (own(split.weights, version) ?? 0) < was[version]!);
+    const left = from.filter((version) => own(split.weights, version) === 0);
+    const to = command.type === 'rollback' ? wholeVersion(split.weights) : undefined;
+    const change: Change = {
+      service: command.service,
+      revision: after.revision,
+      changed: after !== before,
+      split,
+      ...(from.length > 0 && { from }),
+      ...(to !== undefined && { to }),
+      durable,
+    };
+    if (asking.wait <= 0) return change;
+    const receipt = await this.#serving.receipt(after.revision, asking.wait, command.service, left);
+    this.#listeners.tell({ type: 'receipt', receipt });
+    return { ...change, receipt };
+  }
+
+  async #obey(command: Command, asking: Asking): Promise<Outcome> {
+    const circumstances = this.#circumstances(asking);
+    // While the store is known to fail, a rollback does not wait to hear so again.
+    if (command.type === 'rollback' && this.#debts.any)
+      return this.#anticipate(command, circumstances, asking);
+    try {
+      if (this.#debts.any) await this.#follow();
+      return await this.#persist(command, circumstances, asking);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      if (command.type === 'rollback') return this.#anticipate(command, circumstances, asking);
+      throw unavailable(error, this.#state);
+    }
+  }
+
+  async #persist(command: Command, circumstances: Circumstances, asking: Asking): Promise<Outcome> {
+    for (let attempt = 1; ; attempt++) {
+      const before = this.#state;
+      const decision = this.#decide(command, circumstances, asking);
+      if (decision === undefined) return { before, after: before, durable: true };
+      const { services, entry } = decision;
+      const after = await this.#store.replace(before.revision, { services }, entry);
+      if (after !== undefined) {
+        this.#serve(after);
+        this.#tell(after, [{ ...entry, revision: after.revision }]);
+        return { before, after, durable: true };
+      }
+      await this.#catchUp();
+      if (attempt === ATTEMPTS && command.type !== 'rollback')
+        throw new Refusal(
+          'conflict',
+          `others changed the truth ${ATTEMPTS} times while this was tried; ask again`,
+          this.#state.revision,
+        );
+    }
+  }
+
+  /** Serves a rollback that the store cannot take now. */
+  #anticipate(
+    command: Extract<Command, { type: 'rollback' }>,
+    circumstances: Circumstances,
+    asking: Asking,
+  ): Outcome {
+    const before = this.#state;
+    const decision = this.#decide(command, circumstances, asking);
+    if (decision === undefined) return { before, after: before, durable: !this.#debts.any };
+    const { services, entry } = decision;
+    const after: State = { services, revision: before.revision + 1 };
+    const to = wholeVersion(serviceOf(after, command.service).split.weights);
+    this.#debts.owe({ command: { ...command, to }, circumstances, entry });
+    this.#serve(after);
+    this.#tell(after, [{ ...entry, revision: after.revision }]);
+    void this.#repayLater();
+    return { before, after, durable: false };
+  }
+
+  #decide(command: Command, circumstances: Circumstances, { ifRevision }: Asking): Decision | undefined {
+    const { revision } = this.#state;
+    if (ifRevision !== undefined && ifRevision !== revision)
+      throw new Refusal(
+        'stale',
+        `this was asked of revision ${ifRevision}, but the newest is ${revision}; read it and ask again`,
+        revision,
+      );
+    return decide(this.#state, command, circumstances);
+  }
+
+  #circumstances({ actor, reason }: Asking): Circumstances {
+    return { actor, reason, now: this.#clock.now(), salt: this.#newSalt() };
+  }
+
+  /** Gives the store what is owed to it, then takes over what is newer than what is known, whoever wrote it. */
+  async #follow(): Promise<void> {
+    await this.#debts.repay();
+    await this.#catchUp();
+  }
+
+  async #catchUp(): Promise<void> {
+    const known = this.#state.revision;
+    const state = await this.#store.read();
+    if (state.revision <= known) return;
+    this.#serve(state);
+    const entries = await this.#store.audit({ limit: state.revision - known });
+    this.#tell(state, entries.filter(({ revision }) => revision > known).reverse());
+  }
+
+  #serve(state: State): void {
+    this.#state = state;
+    this.#serving.announce(state);
+  }
+
+  /** Tells of the changes, oldest first, that led to a state. */
+  #tell(state: State, entries: readonly AuditEntry[]): void {
+    for (const entry of entries) {
+      const { revision, action, service, actor } = entry;
+      this.#log.info({ revision, action, service, actor: actor.name }, 'the truth has changed');
+      this.#listeners.tell({ type: 'change', entry, state });
+    }
+  }
+
+  /** Tries to write what is owed, again and again, until the store has taken it or control is closed. */
+  async #repayLater(): Promise<void> {
+    if (this.#repaying) return;
+    this.#repaying = true;
+    try {
+      for (let attempt = 0; this.#debts.any; attempt++) {
+        await pause(retryDelay(attempt), undefined, { signal: this.#closing.signal });
+        await this.#turns
+          .take(() => this.#follow())
+          .catch((err) => this.#log.warn({ err }, 'a rollback is served, but cannot be written yet'));
+      }
+    } catch {
+      // Closed while waiting; closing makes the last attempt.
+    } finally {
+      this.#repaying = false;
+    }
+  }
+}
+
+/** Milliseconds until the store is tried again: twice as long each time, up to five seconds. */
+export function retryDelay(attempt: number): number {
+  return Math.min(100 * 2 ** attempt, 5_000);
+}
+
+function unavailable(error: StoreUnavailable, { revision }: State): Refusal {
+  return new Refusal('unavailable', `${error.message}; only rollbacks work until the store does`, revision);
+}

@@ -1,0 +1,58 @@
+import type { State } from '../model/state.ts';
+import type { Store } from '../store/store.ts';
+import { Refusal } from './commands.ts';
+import { type Circumstances, type Command, type Decision, decide } from './decide.ts';
+
+/** A change that is served although the store does not hold it. */
+export interface Debt {
+  readonly command: Command;
+  readonly circumstances: Circumstances;
+  /** What the audit log is to say of it if it has become needless. */
+  readonly entry: Decision['entry'];
+}
+
+/**
+ * What is owed to the store, in the order in which it was served.
+ *
+ * Every debt is decided anew on what the store then holds. If nobody else has written, that gives the very
+ * states that were served, revision for revision. If somebody has, it gives newer ones: each debt takes a
+ * revision, even one that has become needless, so the last is above all that were served, and no older state
+ * ever takes the place of a rollback.
+ */
+export class Debts {
+  readonly #store: Store;
+  readonly #owed: Debt[] = [];
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get any(): boolean {
+    return this.#owed.length > 0;
+  }
+
+  owe(debt: Debt): void {
+    this.#owed.push(debt);
+  }
+
+  /** Throws StoreUnavailable, with the rest still owed, when the store cannot be read or written. */
+  async repay(): Promise<void> {
+    for (let debt = this.#owed[0]; debt !== undefined; debt = this.#owed[0]) {
+      const newest = await this.#store.read();
+      const { services, entry } = redecide(newest, debt);
+      const written = await this.#store.replace(newest.revision, { services }, entry);
+      if (written !== undefined) this.#owed.shift();
+    }
+  }
+}
+
+function redecide(state: State, { command, circumstances, entry }: Debt): Decision {
+  const needless = { services: state.services, entry };
+  try {
+    return decide(state, command, circumstances) ?? needless;
+  } catch (error) {
+    // The service or the version is gone, so nobody is sent there any more.
+    if (error instanceof Refusal) return needless;
+    throw error;
+  }
+}
