@@ -22,6 +22,16 @@ export class HostMap {
   /** Most labels of a wildcard: a longer end of a host need not be looked up. */
   #deepest = 0;
   #any: PathMap | undefined;
+  readonly #positions: ReadonlyMap<string, number>;
+
+  constructor(names: readonly string[]) {
+    this.#positions = new Map(names.map((name, position) => [name, position]));
+  }
+
+  /** The position of a service. */
+  position(name: string): number | undefined {
+    return this.#positions.get(name);
+  }
 
   /** How many path maps there are; their `index` is below it. */
   get size(): number {
@@ -130,8 +140,8 @@ export class PathMap {
  * when a host or path cannot be understood, or when two services claim the same.
  */
 export function compileHosts(services: Matches): HostMap | string {
-  const hosts = new HostMap();
   const names = Object.keys(services);
+  const hosts = new HostMap(names);
   for (const [position, name] of names.entries()) {
     for (const match of services[name]!.match) {
       const host = hostPattern(match.host);

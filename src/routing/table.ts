@@ -56,15 +56,15 @@ export type Attach<L> = (service: string, version: string, versionDoc: Version, 
  * that names the service and the cure, on a state that cannot be compiled.
  */
 export function compileTable<L>(state: State, previous: Table<L> | undefined, attach: Attach<L>): Table<L> {
+  const entries = Object.entries(state.services);
   // The map first: it is what most likely fails, and then no lane has been attached.
-  const kept = previous instanceof CompiledTable ? previous.hostsFor(state.services) : undefined;
+  const kept = previous instanceof CompiledTable ? previous.hostsFor(entries) : undefined;
   const hosts = kept ?? compileHosts(state.services);
   if (typeof hosts === 'string') throw new RangeError(hosts);
-  const services = new Map<string, RoutedService<L>>();
-  for (const [name, service] of Object.entries(state.services)) {
+  const services = entries.map(([name, service]) => {
     const known = previous?.service(name);
-    services.set(name, known?.service === service ? known : compileService(name, service, attach));
-  }
+    return known?.service === service ? known : compileService(name, service, attach);
+  });
   return new CompiledTable(state.revision, services, hosts);
 }
 
@@ -92,22 +92,17 @@ export function resolveService<L>(
 
 class CompiledTable<L> implements Table<L> {
   readonly revision: number;
-  readonly #byName: ReadonlyMap<string, RoutedService<L>>;
-  readonly #byPosition: readonly RoutedService<L>[];
+  /** By position. */
+  readonly services: readonly RoutedService<L>[];
   readonly #hosts: HostMap;
   /** By index of the path map; made when a host is first asked for, since most changes touch few hosts. */
   readonly #routes: Array<Routes<L> | undefined>;
 
-  constructor(revision: number, services: ReadonlyMap<string, RoutedService<L>>, hosts: HostMap) {
+  constructor(revision: number, services: readonly RoutedService<L>[], hosts: HostMap) {
     this.revision = revision;
-    this.#byName = services;
-    this.#byPosition = [...services.values()];
+    this.services = services;
     this.#hosts = hosts;
     this.#routes = new Array<Routes<L> | undefined>(hosts.size).fill(undefined);
-  }
-
-  get services(): Iterable<RoutedService<L>> {
-    return this.#byPosition;
   }
 
   get hosts(): boolean {
@@ -115,25 +110,25 @@ class CompiledTable<L> implements Table<L> {
   }
 
   service(name: string): RoutedService<L> | undefined {
-    return this.#byName.get(name);
+    const position = this.#hosts.position(name);
+    return position === undefined ? undefined : this.services[position];
   }
 
   routes(host: string): Routes<L> | undefined {
     const paths = this.#hosts.find(host);
     if (paths === undefined) return undefined;
-    this.#routes[paths.index] ??= new HostRoutes(paths, this.#byPosition);
+    this.#routes[paths.index] ??= new HostRoutes(paths, this.services);
     return this.#routes[paths.index];
   }
 
   /** The map of hosts and paths, if these services have the same positions and matches as those here. */
-  hostsFor(services: State['services']): HostMap | undefined {
-    const names = Object.keys(services);
+  hostsFor(entries: readonly (readonly [string, Service])[]): HostMap | undefined {
     const same =
-      names.length === this.#byPosition.length &&
-      this.#byPosition.every(
-        (here, position) =>
-          here.name === names[position] && sameMatches(here.service.match, services[here.name]!.match),
-      );
+      entries.length === this.services.length &&
+      entries.every(([name, { match }], position) => {
+        const here = this.services[position]!;
+        return here.name === name && sameMatches(here.service.match, match);
+      });
     return same ? this.#hosts : undefined;
   }
 }
