@@ -36,24 +36,41 @@ export type Levels = readonly (readonly [w: number, canary: number, all: number]
 /** Ratios mixed over: 2^-8 to 2^8 in quarter octaves. */
 const RATIOS = Array.from({ length: 65 }, (_, i) => ((i - 32) / 4) * Math.LN2);
 
-/** Plausible ratios of the canary's rate to stable's, at confidence 1 - alpha. The upper may be Infinity. */
-export function ratioInterval(levels: Levels, alpha: number): Interval {
+/** Ratios searched, as logarithms: one of exp(40) is as good as infinite. */
+const FAR = 40;
+
+function tosses(levels: Levels): { tossed: Levels; kc: number; k: number } {
   const tossed = levels.filter(([w]) => w > 0 && w < 1);
   const kc = tossed.reduce((sum, [, canary]) => sum + canary, 0);
   const k = tossed.reduce((sum, [, , all]) => sum + all, 0);
-  if (k === 0) return [0, Infinity];
-  const likelihood = (x: number): number =>
-    tossed.reduce((sum, [w, , all]) => sum - all * Math.log1p(w * Math.expm1(x)), kc * x);
+  return { tossed, kc, k };
+}
+
+/** The likeliest ratio of the canary's rate to stable's; undefined if nothing was bad. May be Infinity. */
+export function likeliestRatio(levels: Levels): number | undefined {
+  const { tossed, kc, k } = tosses(levels);
+  if (k === 0) return undefined;
+  if (kc === 0) return 0;
+  if (kc === k) return Infinity;
+  // The likelihood is concave in ln r: it rises up to its top.
   const slope = (x: number): number =>
     tossed.reduce((sum, [w, , all]) => sum - (all * w * Math.exp(x)) / (1 + w * Math.expm1(x)), kc);
+  return Math.exp(edge(-FAR, FAR, (x) => slope(x) > 0));
+}
+
+/** Plausible ratios of the canary's rate to stable's, at confidence 1 - alpha. The upper may be Infinity. */
+export function ratioInterval(levels: Levels, alpha: number): Interval {
+  const { tossed, kc, k } = tosses(levels);
+  const likeliest = likeliestRatio(levels);
+  if (likeliest === undefined) return [0, Infinity];
+  const likelihood = (x: number): number =>
+    tossed.reduce((sum, [w, , all]) => sum - all * Math.log1p(w * Math.expm1(x)), kc * x);
   const least = logSumExp(RATIOS.map(likelihood)) - Math.log(RATIOS.length) + Math.log(alpha);
   const plausible = (x: number): boolean => likelihood(x) >= least;
-  // The likelihood is concave in ln r, so what is plausible is one stretch around its top. A rate thousands
-  // of times stable's is as good as infinite, and its inverse as good as none: exp(±40) bounds the search.
-  const top = kc === 0 ? -40 : kc === k ? 40 : edge(-40, 40, (x) => slope(x) > 0);
+  const top = Math.max(-FAR, Math.min(FAR, Math.log(likeliest)));
   return [
-    kc === 0 ? 0 : Math.exp(edge(top, -40, plausible)),
-    kc === k ? Infinity : Math.exp(edge(top, 40, plausible)),
+    kc === 0 ? 0 : Math.exp(edge(top, -FAR, plausible)),
+    kc === k ? Infinity : Math.exp(edge(top, FAR, plausible)),
   ];
 }
 

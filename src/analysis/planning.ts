@@ -1,3 +1,6 @@
+import { bernoulliIncrement } from './label.ts';
+import { ABSOLUTE_PARTS } from './promotion.ts';
+
 /** How much evidence a decision takes: for plans, and for "about 40 minutes to a verdict at this traffic". */
 
 /** Kullback-Leibler divergence in nats of a coin of bias `p` from one of bias `q`. */
@@ -18,6 +21,11 @@ export function promotionGain(margin: number, w: number): number {
 /** Bad units, of both versions, until equal versions pass the relative promotion test of level `beta`. */
 export function promotionEvents(margin: number, w: number, beta: number): number {
   return (Math.log(1 / beta) + Math.log(2 / 0.6)) / promotionGain(margin, w);
+}
+
+/** Nats that one canary trial is worth to the best bet on the floor, when it fails at `rate`. */
+export function floorGain(floor: number, rate: number): number {
+  return Math.max(...ABSOLUTE_PARTS.map((part) => bernoulliIncrement(rate, 1, floor * part, floor)));
 }
 
 /** Canary trials without a failure until the floor alone passes. */

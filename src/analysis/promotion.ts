@@ -21,7 +21,7 @@ export interface Promotion {
 /** Shares of the money on a ratio of 1, of halfway to the margin, and of a half. */
 const RELATIVE_SHARES = [0.6, 0.2, 0.2] as const;
 /** Bets on a tenth, a quarter and a half of the floor, equally. */
-const ABSOLUTE_PARTS = [0.1, 0.25, 0.5] as const;
+export const ABSOLUTE_PARTS = [0.1, 0.25, 0.5] as const;
 
 export function startPromotion(margin: number, floor?: number): Promotion {
   return { margin, ...(floor === undefined ? {} : { floor }), relative: [0, 0, 0], absolute: [0, 0, 0] };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { errorsEvidence, type Judgement, slownessEvidence } from '../../src/analysis/decision.ts';
 import {
   alternatives,
   gaugeStake,
@@ -12,14 +13,7 @@ import {
 import { disperse, dispersionIndex, noDispersion } from '../../src/analysis/dispersion.ts';
 import type { Batch, Pair, Tick } from '../../src/analysis/evidence.ts';
 import { quantileRanks, rateInterval, ratioInterval } from '../../src/analysis/intervals.ts';
-import {
-  errorsEvidence,
-  type Judgement,
-  judge,
-  slownessEvidence,
-  startJudge,
-  startStep,
-} from '../../src/analysis/judge.ts';
+import { judge } from '../../src/analysis/judge.ts';
 import { bernoulliIncrement, labelIncrement, tiltIncrement } from '../../src/analysis/label.ts';
 import {
   type LatencyCounts,
@@ -40,6 +34,7 @@ import {
 import { promotionEvents, rollbackCanaryEvents } from '../../src/analysis/planning.ts';
 import { DEFAULT_POLICY, type MetricKind, type Policy } from '../../src/analysis/policy.ts';
 import { betOnLabels, betOnTrials, promotionEvidence, startPromotion } from '../../src/analysis/promotion.ts';
+import { startJudge, startStep } from '../../src/analysis/state.ts';
 
 /**
  * The published vectors of ANALYSIS.md, section 12. What is below translates their input, which is one flat

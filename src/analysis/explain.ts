@@ -1,0 +1,256 @@
+import type { Arm, Range, TestResult, Verdict } from '../model/verdict.ts';
+import {
+  erred,
+  errorsEvidence,
+  errorsPass,
+  fires,
+  hasData,
+  type Judgement,
+  slownessEvidence,
+  slownessPasses,
+  suspicious,
+  usedUp,
+} from './decision.ts';
+import { alternatives } from './detectors.ts';
+import { likeliestRatio, rateInterval, ratioInterval } from './intervals.ts';
+import { believedRatio, logWealth } from './mixture.ts';
+import { floorGain, promotionGain } from './planning.ts';
+import { type Metric, metricThreshold, type Policy, srmThreshold } from './policy.ts';
+import { latencyQuantile } from './quantiles.ts';
+import type { JudgeState } from './state.ts';
+
+/** 1 - confidence of everything shown. */
+const DISPLAY_ALPHA = 0.05;
+
+/** A judgement in words and numbers. Pure: the same state and judgement always say the same. */
+export function explain(
+  policy: Policy,
+  state: JudgeState,
+  { decision, reason }: Judgement,
+  t: number,
+): Verdict {
+  const canary = arm(policy, state, 'canary');
+  const stable = arm(policy, state, 'stable');
+  const ratio = ratioRange(state);
+  const tests = [
+    ...policy.metrics.map((metric) => metricResult(policy, state, metric)),
+    ...promotionResults(policy, state),
+    splitResult(policy, state),
+  ];
+  const elapsed = t - state.stepStart;
+  const open = decision === 'continue' || decision === 'hold';
+  const secondsToGo = open ? secondsToPromotion(policy, state, elapsed) : undefined;
+  const named = tests.find(({ name }) => name === reason.replace(/^(suspicious|nodata):/, ''));
+  return {
+    word: decision === 'promote' ? 'healthy' : decision === 'rollback' ? 'worse' : 'unknown',
+    decision,
+    reason,
+    step: state.step,
+    elapsed,
+    says: sentence(policy, state, decision, reason),
+    because: [
+      ...(named ? [named.says] : []),
+      `The canary ${armSays(policy, canary)}; stable ${armSays(policy, stable)}.`,
+      ratioSays(ratio),
+      ...tests.filter((test) => test !== named && test.standing !== 'off').map(({ says }) => says),
+      ...(state.ignored > 0
+        ? [`${state.ignored} parts of ticks held no sound numbers and were left out.`]
+        : []),
+    ],
+    canary,
+    stable,
+    ratio,
+    tests,
+    ...(secondsToGo === undefined ? {} : { secondsToGo }),
+  };
+}
+
+function sentence(policy: Policy, state: JudgeState, decision: Verdict['decision'], reason: string): string {
+  const { margin, floor, maxSeconds } = policy.steps[state.step]!;
+  const metric = reason.slice(reason.indexOf(':') + 1);
+  switch (decision) {
+    case 'promote':
+      return `Healthy: the canary is shown to fail less than ${number(margin)} times as often as stable, or less than ${percent(floor)}.`;
+    case 'rollback':
+      return `Worse: ${reason} is decided against the canary.`;
+    case 'inconclusive':
+      return `Unknown: ${maxSeconds} s were not enough to decide; more traffic, a longer step or a wider margin would help.`;
+    case 'invalid':
+      return 'Unknown: the canary does not get the share of traffic that was recorded, so no comparison can be trusted; look for requests that are routed or lost past the split.';
+    case 'continue':
+      return 'Unknown yet: nothing speaks against the canary, and more evidence for it is needed.';
+    case 'hold':
+      if (reason === 'environment')
+        return 'Unknown: stable itself is failing, so the canary is neither blamed nor promoted.';
+      if (reason === 'incident')
+        return 'Unknown: stable fails far more than usual in this step; promotion waits until that is over.';
+      if (reason.startsWith('nodata:'))
+        return `Unknown: ${metric} is required and has no data; promotion waits for it.`;
+      return `Unknown: ${metric} speaks against the canary, not yet enough to decide; promotion waits.`;
+  }
+}
+
+function arm(policy: Policy, state: JudgeState, which: 'canary' | 'stable'): Arm {
+  const { seen } = state;
+  const of = ([canary, all]: readonly [number, number]): number =>
+    which === 'canary' ? canary : all - canary;
+  const [failures, trials] =
+    policy.mode === 'sticky'
+      ? [of(erred(seen.errors)), of(seen.units)]
+      : which === 'canary'
+        ? seen.trials
+        : seen.stableTrials;
+  // A failure may be known before its trial's tick is counted.
+  const bad = Math.min(failures, trials);
+  const [low, high] = rateInterval(bad, trials, DISPLAY_ALPHA);
+  const stretch = which === 'canary' ? 1 + policy.latencyTolerance : 1;
+  const quantiles = Object.entries({ p50: 0.5, p95: 0.95, p99: 0.99 }).flatMap(([name, q]) => {
+    const range = latencyQuantile(seen.latency, which, q, DISPLAY_ALPHA, stretch);
+    return range ? [[name, rangeOf(range.value, range.low, range.high)] as const] : [];
+  });
+  return {
+    trials,
+    bad,
+    rate: rangeOf(trials > 0 ? bad / trials : undefined, low, high),
+    ...Object.fromEntries(quantiles),
+  };
+}
+
+function ratioRange({ seen }: JudgeState): Range {
+  const [low, high] = ratioInterval(seen.errors, DISPLAY_ALPHA);
+  return rangeOf(likeliestRatio(seen.errors), low, high);
+}
+
+/** JSON knows no Infinity: what is unbounded is left out. */
+function rangeOf(value: number | undefined, low: number, high: number | undefined): Range {
+  return {
+    ...(value !== undefined && Number.isFinite(value) && { value }),
+    low,
+    ...(high !== undefined && Number.isFinite(high) && { high }),
+  };
+}
+
+function metricResult(policy: Policy, state: JudgeState, metric: Metric): TestResult {
+  const { name, kind } = metric;
+  const detector = state.detectors[name]!;
+  const { mixture, events } = detector;
+  const evidence = logWealth(mixture);
+  const threshold = metricThreshold(policy, metric);
+  const standing = fires(policy, metric, detector)
+    ? 'decided'
+    : suspicious(policy, metric, detector)
+      ? 'suspicious'
+      : hasData(metric, state)
+        ? 'quiet'
+        : kind === 'gauge'
+          ? 'nodata'
+          : 'off';
+  const onRatios =
+    kind === 'errorRatio' || kind === 'latencyP95' || kind === 'latencyP99' || kind === 'conversion';
+  const ratio = onRatios ? believedRatio(mixture, alternatives(metric, policy)) : undefined;
+  const short =
+    evidence >= threshold && standing !== 'decided'
+      ? `, but ${policy.minCanaryEvents} events of the canary are needed`
+      : '';
+  const says = `${name}: ${odds(evidence)} against the canary, of ${odds(threshold)} needed, from ${events} of its events${short}.`;
+  return { name, standing, evidence, threshold, events, ...(ratio !== undefined && { ratio }), says };
+}
+
+function promotionResults(policy: Policy, state: JudgeState): TestResult[] {
+  const threshold = Math.log(1 / policy.beta);
+  const { margin, floor } = policy.steps[state.step]!;
+  const errors = errorsEvidence(policy, state);
+  const slowness = slownessEvidence(policy, state);
+  const used = usedUp(policy, state.seen)
+    ? `; it cannot pass any more, since over ${percent(policy.maxErredShare)} of the users of a version have met an error`
+    : '';
+  return [
+    {
+      name: 'promotion:errors',
+      standing: errorsPass(policy, state) ? 'decided' : 'quiet',
+      evidence: errors,
+      threshold,
+      says: `promotion:errors: ${odds(errors)}, of ${odds(threshold)} needed, that the canary fails less than ${number(margin)} times as often as stable or less than ${percent(floor)}${used}.`,
+    },
+    {
+      name: 'promotion:latency',
+      standing: state.scale === undefined ? 'off' : slownessPasses(policy, state) ? 'decided' : 'quiet',
+      evidence: slowness,
+      threshold,
+      says: `promotion:latency: ${odds(slowness)}, of ${odds(threshold)} needed, that the canary is slow less than ${number(margin)} times as often as stable.`,
+    },
+  ];
+}
+
+function splitResult(policy: Policy, state: JudgeState): TestResult {
+  const evidence = logWealth(state.srm);
+  const threshold = srmThreshold(policy);
+  const [canary, all] = state.seen.units;
+  return {
+    name: 'srm',
+    standing: evidence >= threshold ? 'decided' : 'quiet',
+    evidence,
+    threshold,
+    says: `srm: ${odds(evidence)}, of ${odds(threshold)} needed, that the split is not as recorded; in this step the canary got ${count(canary)} of ${count(all)}.`,
+  };
+}
+
+/** About how long a promotion still takes at this step's traffic if the versions are equal. */
+function secondsToPromotion(policy: Policy, state: JudgeState, elapsed: number): number | undefined {
+  if (elapsed <= 0) return undefined;
+  const { margin, floor, weight, minSeconds } = policy.steps[state.step]!;
+  const needed = Math.log(1 / policy.beta);
+  const { errors, trials, latency } = state.seen;
+  const [, bad] = erred(errors);
+  const [canaryBad, canaryTrials] = trials;
+  const perLabel = weight < 1 ? promotionGain(margin, weight) : 0;
+  const byLabels = (bad * perLabel) / elapsed;
+  const byTrials =
+    canaryTrials > 0 ? (canaryTrials * floorGain(floor, canaryBad / canaryTrials)) / elapsed : 0;
+  const slow = latency.reduce(
+    (sum, [bucket, , all]) => (bucket > (state.scale?.b95 ?? Infinity) ? sum + all : sum),
+    0,
+  );
+  const waits = [
+    errorsPass(policy, state) ? 0 : (needed - errorsEvidence(policy, state)) / Math.max(byLabels, byTrials),
+    slownessPasses(policy, state)
+      ? 0
+      : (needed - slownessEvidence(policy, state)) / ((slow * perLabel) / elapsed),
+    minSeconds - elapsed,
+  ];
+  const longest = Math.max(...waits);
+  return Number.isFinite(longest) && longest >= 0 ? Math.round(longest) : undefined;
+}
+
+function armSays(policy: Policy, { trials, bad, rate }: Arm): string {
+  const units = policy.mode === 'sticky' ? 'keys' : 'requests';
+  if (trials === 0) return `had no ${units}`;
+  return `failed ${count(bad)} of ${count(trials)} ${units} (${percent(bad / trials)}, between ${percent(rate.low)} and ${percent(rate.high ?? 1)})`;
+}
+
+function ratioSays({ value, low, high }: Range): string {
+  if (low === 0 && high === undefined) return 'Too few failures to compare the two.';
+  const between =
+    high === undefined ? `at least ${number(low)}` : `between ${number(low)} and ${number(high)}`;
+  return value === undefined
+    ? `The canary's failure rate is ${between} times stable's.`
+    : `The canary's failure rate is ${number(value)} times stable's, ${between}.`;
+}
+
+/** Evidence as betting odds: what a stake of 1 has become. */
+function odds(evidence: number): string {
+  return `odds of ${evidence > 14 ? 'over a million' : number(Math.exp(evidence))} to 1`;
+}
+
+function percent(rate: number): string {
+  return `${number(rate * 100)} %`;
+}
+
+/** Two significant digits, more if they stand before the point. */
+function number(x: number): string {
+  return x >= 100 ? count(Math.round(x)) : String(Number(x.toPrecision(2)));
+}
+
+function count(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ' ');
+}
