@@ -1,13 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { loadConfig } from '../config/load.ts';
-import { configSchema } from '../config/schema.ts';
-import { guide, quickstart as startQuickly } from './quickstart.ts';
-import { runSpillway } from './run.ts';
-import { heedSignals } from './signals.ts';
 import { type Call, EXIT, type Option, UsageError, type Verb } from './verb.ts';
 import { ROOT } from './version.ts';
 
-/** The verbs that work on this machine, without a running Spillway. */
+/**
+ * The verbs that work on this machine, without a running Spillway. What they need is loaded when they run, so
+ * that a rollback from the command line does not first wait for a server that it is not going to be.
+ */
 
 const CONFIG: Readonly<Record<string, Option>> = {
   config: { value: 'FILE', says: 'The config file, YAML or JSON.' },
@@ -21,7 +19,10 @@ const run: Verb = {
   details:
     'SIGHUP reads the config file again; a bad one changes nothing. SIGTERM and SIGINT finish what is in\nflight and end; a second one ends at once.',
   async run(call) {
-    heedSignals(await runSpillway({ configPath: configOf(call) }));
+    const configPath = configOf(call);
+    const { runSpillway } = await import('./run.ts');
+    const { heedSignals } = await import('./signals.ts');
+    heedSignals(await runSpillway({ configPath }));
     return EXIT.done;
   },
 };
@@ -32,7 +33,9 @@ const check: Verb = {
   words: [0, 0],
   options: CONFIG,
   async run(call) {
-    await loadConfig(configOf(call));
+    const path = configOf(call);
+    const { loadConfig } = await import('../config/load.ts');
+    await loadConfig(path);
     call.say('ok\n');
     return EXIT.done;
   },
@@ -44,6 +47,7 @@ const schema: Verb = {
   words: [0, 0],
   options: {},
   async run(call) {
+    const { configSchema } = await import('../config/schema.ts');
     call.say(`${JSON.stringify(configSchema(), null, 2)}\n`);
     return EXIT.done;
   },
@@ -62,7 +66,9 @@ const quickstart: Verb = {
     },
   },
   async run(call) {
-    const running = await startQuickly(call.text('config') ?? QUICKSTART);
+    const { guide, quickstart } = await import('./quickstart.ts');
+    const { heedSignals } = await import('./signals.ts');
+    const running = await quickstart(call.text('config') ?? QUICKSTART);
     heedSignals(running);
     call.say(guide(`http://${running.addresses[0]}`, running.admin, 'hello'));
     return EXIT.done;

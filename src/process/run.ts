@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { createAdmin } from '../admin/admin.ts';
+import { Turns } from '../base/turns.ts';
 import { ConfigError } from '../config/fault.ts';
 import { loadConfig } from '../config/load.ts';
 import { createControl } from '../control/control.ts';
@@ -75,7 +76,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       log,
     });
     parts.push(() => control.close());
-    await control.commands.reload(config.services, asking('Spillway has started.'));
+    await control.reload(config.services, asking('Spillway has started.'));
 
     const status = {
       ready() {
@@ -88,7 +89,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       unrouted: () => crew.unrouted(),
     };
     const api = createAdmin({
-      commands: control.commands,
+      commands: control,
       totals,
       status,
       settings: settings.admin,
@@ -109,10 +110,7 @@ export async function runSpillway(source: Source): Promise<Running> {
     const reload = async () => {
       const fresh = await read();
       const wanted = settingsIn(fresh, base);
-      const { revision } = await control.commands.reload(
-        fresh.services,
-        asking('The config file was read again.'),
-      );
+      const { revision } = await control.reload(fresh.services, asking('The config file was read again.'));
       orders = ordersOf(wanted);
       log.setLevel(orders.logLevel);
       crew.configure(orders);
@@ -120,7 +118,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       if (waiting.length > 0) log.warn({ settings: waiting }, 'these settings change only with a restart');
       log.info({ revision }, 'the config is reloaded');
     };
-    let reloading = Promise.resolve();
+    const reloads = new Turns();
 
     return {
       addresses,
@@ -129,8 +127,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       reload() {
         crew.reopen();
         // One after the other, so that of two files read in a row the later one stays.
-        reloading = reloading.then(reload).catch((fault: unknown) => logReloadFault(log, fault));
-        return reloading;
+        return reloads.take(reload).catch((fault: unknown) => logReloadFault(log, fault));
       },
       async stop() {
         leaving = true;
