@@ -1,14 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { availableParallelism } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
+import { LOAD_CORE, PINNED } from './machine.ts';
 import { type Stat, tree } from './proc.ts';
-
-/** With two cores or more, what is measured has one to itself and all the rest shares another. */
-export const PINNED = availableParallelism() >= 2;
-export const PROXY_CORE = 0;
-export const LOAD_CORE = 1;
 
 const READY_MS = 30_000;
 const GRACE_MS = 5_000;
@@ -35,6 +30,12 @@ export interface Member {
 /** Every process started for a run, so that each can be ended by its pid, however the run ends. */
 export class Crew {
   readonly #members = new Set<Member>();
+
+  constructor() {
+    // The last resort, for a signal or a failure: nothing asynchronous runs any more once the process exits.
+    // Below this process there is nothing but what it started.
+    process.once('exit', () => kill(tree(process.pid).slice(1)));
+  }
 
   /** Resolves when the port accepts connections. Throws, with what the process said, if it never does. */
   async start(launch: Launch): Promise<Member> {
@@ -71,10 +72,6 @@ export class Crew {
     await Promise.all([...this.#members].map((member) => member.end()));
   }
 }
-
-// The last resort, for a signal or a failure: nothing asynchronous runs any more once the process exits. Below
-// this process there is nothing but what it started.
-process.once('exit', () => kill(tree(process.pid).slice(1)));
 
 /** Runs a load generator to its end on the load core. Throws, with what it said, unless it succeeds. */
 export async function run(command: readonly [string, ...string[]]): Promise<string> {

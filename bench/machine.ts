@@ -1,9 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { cpus, loadavg, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { pathToFileURL } from 'node:url';
 
 /** The repository's root: npm runs its scripts there. */
 export const root = pathToFileURL(`${process.cwd()}/`);
+
+/** With two cores or more, what is measured has one to itself and all the rest shares another. */
+export const PINNED = availableParallelism() >= 2;
+export const PROXY_CORE = 0;
+export const LOAD_CORE = 1;
+
+/** Binds this process, which belongs to the load, to the load core. */
+export function pinSelf(): void {
+  if (PINNED) output('taskset', '-a', '-c', '-p', String(LOAD_CORE), String(process.pid));
+}
 
 /** What the figures were taken on; without it they mean nothing. */
 export interface Machine {

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Crew, freePort, LOAD_CORE } from './crew.ts';
+import { type Crew, freePort } from './crew.ts';
+import { LOAD_CORE } from './machine.ts';
 import { objects } from './objects.ts';
 import { nginx, unprivileged } from './rivals/nginx.ts';
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUDGETS, judge } from './budgets.ts';
 import { faultOf } from './check.ts';
-import { Crew, LOAD_CORE, PINNED } from './crew.ts';
-import { describeMachine, output, root } from './machine.ts';
+import { Crew } from './crew.ts';
+import { describeMachine, PINNED, pinSelf, root } from './machine.ts';
 import { type Options, parseOptions } from './options.ts';
 import { startOrigins } from './origins.ts';
 import { markdown, type Outcome } from './report.ts';
@@ -45,7 +45,7 @@ const notes: string[] = [];
 async function bench(options: Options): Promise<void> {
   const machine = describeMachine();
   // Whatever this process does itself (idle clients, origins of the change row) belongs to the load.
-  if (PINNED) output('taskset', '-a', '-c', '-p', String(LOAD_CORE), String(process.pid));
+  pinSelf();
   const directory = await mkdtemp(join(tmpdir(), 'spillway-bench-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   try {

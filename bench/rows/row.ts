@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Crew, freePort, type Member, PROXY_CORE } from '../crew.ts';
+import { type Crew, freePort, type Member } from '../crew.ts';
+import { PROXY_CORE } from '../machine.ts';
 import type { Origins } from '../origins.ts';
 import type { Rival } from '../rivals/rival.ts';
 
