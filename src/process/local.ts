@@ -66,11 +66,11 @@ const quickstart: Verb = {
     },
   },
   async run(call) {
-    const { guide, quickstart } = await import('./quickstart.ts');
+    const { quickstart } = await import('./quickstart.ts');
     const { heedSignals } = await import('./signals.ts');
-    const running = await quickstart(call.text('config') ?? QUICKSTART);
+    const { running, guide } = await quickstart(call.text('config') ?? QUICKSTART);
     heedSignals(running);
-    call.say(guide(`http://${running.addresses[0]}`, running.admin, 'hello'));
+    call.say(guide);
     return EXIT.done;
   },
 };

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Address, formatAddress } from '../model/address.ts';
+import { parseAddress } from '../model/address.ts';
 import { listenFault } from './fault.ts';
 
 /** A small server to stand behind Spillway while it is tried out. */
@@ -9,16 +9,18 @@ export interface Sample {
 }
 
 /**
- * Serves `hello from NAME` as text at this address. `?status=500` and `?delay=100` (milliseconds) play a
+ * Serves `hello from NAME` as text at this endpoint. `?status=500` and `?delay=100` (milliseconds) play a
  * version that is broken or slow. Throws an Error with the cure if the address is taken.
  */
-export async function startSample(name: string, address: Address): Promise<Sample> {
+export async function startSample(name: string, endpoint: string): Promise<Sample> {
   const server = createServer((request, response) => answer(name, request, response));
+  const address = parseAddress(endpoint);
+  if (typeof address === 'string') throw new RangeError(`${endpoint}: ${address}`);
   try {
-    server.listen('path' in address ? address.path : address);
+    server.listen(address);
     await once(server, 'listening');
   } catch (cause) {
-    throw listenFault(cause, formatAddress(address), 'give that version another endpoint in the config file');
+    throw listenFault(cause, endpoint, 'give that version another endpoint in the config file');
   }
   return {
     async close() {

@@ -16,7 +16,7 @@ async function freePort(): Promise<number> {
 
 test('a sample says which version it is, and plays a failure when asked to', async (t) => {
   const port = await freePort();
-  const sample = await startSample('stable (v1)', { host: '127.0.0.1', port });
+  const sample = await startSample('stable (v1)', `127.0.0.1:${port}`);
   t.after(() => sample.close());
   const plain = await fetch(`http://127.0.0.1:${port}/any/path`);
   assert.equal(plain.status, 200);
@@ -35,7 +35,7 @@ test('a taken port is named with the cure', async (t) => {
   t.after(() => holder.close());
   const { port } = holder.address() as AddressInfo;
   await assert.rejects(
-    startSample('stable', { host: '127.0.0.1', port }),
+    startSample('stable', `127.0.0.1:${port}`),
     new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${port}: something else is listening there.*ss -ltnp`),
   );
 });
