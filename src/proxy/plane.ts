@@ -2,12 +2,16 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { LedgerCounts } from '../model/counts.ts';
 import type { ProxySettings } from '../model/settings.ts';
-import type { State } from '../model/state.ts';
+import type { Service, State, Version } from '../model/state.ts';
+import { compileTable } from '../routing/table.ts';
+import { Balancer } from '../upstream/balancer.ts';
+import { Pools } from '../upstream/pools.ts';
+import { AccessLog, type LineSink } from './accesslog.ts';
+import { Context, rulesOf } from './context.ts';
+import { Lane } from './lane.ts';
+import { Clients, Listener } from './listener.ts';
 
-/** Takes finished access-log lines; must not block. */
-export interface LineSink {
-  write(line: string): void;
-}
+export type { LineSink } from './accesslog.ts';
 
 export interface World {
   readonly clock: Clock;
@@ -15,49 +19,147 @@ export interface World {
   readonly accessLog: LineSink | undefined;
 }
 
+/** How often deadlines are looked at, ms. */
+const SWEEP = 200;
+/** How often pools that no table names are looked for, ms; they are few and cost little. */
+const TIDY = 5000;
+
 /**
  * The data plane of one process: listeners, connections, pools, ledgers, and the table in force. It knows
  * nothing of workers or of messages; `process/` runs one in every worker, or one inside the primary.
  */
 export class DataPlane {
-  constructor(_settings: ProxySettings, _world: World) {
-    throw new Error('to be written');
+  readonly #context: Context;
+  readonly #world: World;
+  readonly #clients: Clients;
+  readonly #pools: Pools;
+  readonly #listeners: Listener[] = [];
+  /** Lanes by service and version. They outlive tables, since what they count must not be lost at a swap. */
+  readonly #lanes = new Map<string, Lane>();
+  readonly #timers: NodeJS.Timeout[];
+  #state: State | undefined;
+
+  constructor(settings: ProxySettings, world: World) {
+    this.#world = world;
+    this.#context = new Context(settings, world.clock);
+    this.#clients = new Clients(this.#context);
+    this.#pools = new Pools(this.#context.deadlines, world.log);
+    this.configure(settings);
+    this.#timers = [
+      setInterval(() => this.#context.deadlines.sweep(world.clock.monotonic()), SWEEP),
+      setInterval(() => this.#tidy(), TIDY),
+    ];
+    for (const timer of this.#timers) timer.unref();
   }
 
   /** The revision being served; 0 before the first state. */
   get revision(): number {
-    return 0;
+    return this.#context.table?.revision ?? 0;
   }
 
   /** Compiles the state and swaps the table whole. Throws, and changes nothing, if it cannot be compiled. */
-  adopt(_state: State): void {}
+  adopt(state: State): void {
+    this.#context.table = compileTable(
+      state,
+      this.#context.table,
+      (service, version, versionDoc, serviceDoc) => this.#lane(service, version, versionDoc, serviceDoc),
+    );
+    this.#state = state;
+    this.#tidy();
+  }
 
-  /** Takes over new settings (a reload): limits, timeouts, trusted proxies. Listeners are not changed. */
-  configure(_settings: ProxySettings): void {}
+  /** Takes over new settings: limits, timeouts, trusted proxies. Listeners stay as they are. */
+  configure(settings: ProxySettings): void {
+    const { accessLog } = settings;
+    const sink = this.#world.accessLog;
+    this.#context.rules = rulesOf(settings);
+    this.#context.accessLog = accessLog && sink && new AccessLog(sink, this.#world.clock, accessLog.sample);
+    if (this.#state === undefined) return;
+    // Lanes hold what services inherit from the settings, so they are made out anew.
+    const state = this.#state;
+    this.#context.table = compileTable(state, undefined, (service, version, versionDoc, serviceDoc) =>
+      this.#lane(service, version, versionDoc, serviceDoc),
+    );
+  }
 
   /** Accepts connections there. Resolves with the address really bound (port 0 is replaced). */
-  async listen(_address: string): Promise<string> {
-    return '';
+  async listen(address: string): Promise<string> {
+    const listener = new Listener(this.#context, this.#clients);
+    const bound = await listener.open(address);
+    this.#listeners.push(listener);
+    return bound;
   }
 
   /**
    * Resolves when no request that was given to one of these versions of the service is still unsent, with
    * the wall-clock time (ms) of the last one sent to any of them by this process, or undefined if none was.
    */
-  async settled(_service: string, _versions: readonly string[]): Promise<number | undefined> {
-    return undefined;
+  async settled(service: string, versions: readonly string[]): Promise<number | undefined> {
+    const lanes = versions.flatMap((version) => this.#lanes.get(`${service}/${version}`) ?? []);
+    await Promise.all(lanes.map((lane) => lane.settled()));
+    const last = Math.max(-1, ...lanes.map((lane) => lane.lastSentAt));
+    const { clock } = this.#world;
+    return last < 0 ? undefined : clock.now() - (clock.monotonic() - last);
   }
 
   /** What every ledger counted since the last call. */
   collect(): LedgerCounts[] {
-    return [];
+    return [...this.#lanes.values()].flatMap((lane) => lane.counted?.collect() ?? []);
   }
 
-  /** Process-wide counts since the last call that belong to no service. */
+  /** Answers to requests that reached no service, by status, since the last call. */
   collectUnrouted(): Readonly<Record<string, number>> {
-    return {};
+    const { unrouted } = this.#context;
+    this.#context.unrouted = {};
+    return unrouted;
   }
 
   /** Stops accepting, closes idle connections, lets what is in flight finish for up to `ms`, then cuts. */
-  async drain(_ms: number): Promise<void> {}
+  async drain(ms: number): Promise<void> {
+    this.#context.draining = true;
+    for (const listener of this.#listeners) listener.close();
+    for (const client of this.#clients) client.close();
+    const deadline = this.#world.clock.monotonic() + ms;
+    while (this.#clients.size > 0 && this.#world.clock.monotonic() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const client of [...this.#clients]) client.cut();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#pools.keepOnly(new Set());
+  }
+
+  /** The lane of a version: the one it has had, with what may have changed. */
+  #lane(
+    service: string,
+    version: string,
+    { endpoints }: Version,
+    { timeouts, limits, maxBodyBytes }: Service,
+  ): Lane {
+    const { settings } = this.#context.rules;
+    const pooling = { connections: limits?.connections ?? 1024, pending: limits?.pending ?? 1024 };
+    const balancer = new Balancer(
+      endpoints.map((endpoint) => this.#pools.get(endpoint, settings.limits, pooling)),
+    );
+    const terms = { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts };
+    const most = maxBodyBytes ?? settings.limits.bodyBytes;
+    const id = `${service}/${version}`;
+    const known = this.#lanes.get(id);
+    if (known === undefined) {
+      const made = new Lane(service, version, balancer, terms, most);
+      this.#lanes.set(id, made);
+      return made;
+    }
+    known.balancer = balancer;
+    known.terms = terms;
+    known.maxBodyBytes = most;
+    return known;
+  }
+
+  /** Closes what no table names any more. */
+  #tidy(): void {
+    const named = new Set<string>();
+    for (const service of this.#context.table?.services ?? []) {
+      for (const version of service.versions) for (const endpoint of version.endpoints) named.add(endpoint);
+    }
+    this.#pools.keepOnly(named);
+  }
 }

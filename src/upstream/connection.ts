@@ -107,9 +107,11 @@ export class UpstreamConnection {
     this.socket.write(request, 'latin1');
   }
 
-  /** More of the request. False when the socket is full: wait for `writable`. */
+  /** More of the request. False when more waits to be written than may: then wait for `writable`. */
   write(data: string | Buffer): boolean {
-    return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data);
+    if (typeof data === 'string') this.socket.write(data, 'latin1');
+    else this.socket.write(data);
+    return this.socket.writableLength < this.pool.limits.bufferBytes;
   }
 
   /** The request has been written to its last byte; from now on the endpoint is to answer. */

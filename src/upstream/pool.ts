@@ -12,6 +12,12 @@ export interface PoolLimits {
   readonly pending: number;
 }
 
+/** Limits on one connection to an endpoint. */
+export interface WireLimits extends HeadLimits {
+  /** Bytes of a request that may wait to be written. */
+  readonly bufferBytes: number;
+}
+
 /** An endpoint that refused a connection is left alone this long while there are others, ms. */
 const AVOID = 1000;
 
@@ -24,8 +30,7 @@ export class Pool {
   readonly address: Address;
   readonly deadlines: Deadlines;
   readonly log: Log;
-  /** Limits on response heads. */
-  limits: HeadLimits;
+  limits: WireLimits;
   pooling: PoolLimits;
   /** Exchanges that have or await a connection: what load is measured by. */
   load = 0;
@@ -35,7 +40,7 @@ export class Pool {
   readonly #idle: UpstreamConnection[] = [];
   readonly #waiting = new Set<Asker>();
 
-  constructor(address: Address, deadlines: Deadlines, limits: HeadLimits, pooling: PoolLimits, log: Log) {
+  constructor(address: Address, deadlines: Deadlines, limits: WireLimits, pooling: PoolLimits, log: Log) {
     this.address = address;
     this.deadlines = deadlines;
     this.limits = limits;

@@ -1,8 +1,7 @@
 import type { Deadlines } from '../base/deadlines.ts';
 import type { Log } from '../base/log.ts';
-import type { HeadLimits } from '../http/head.ts';
 import { parseAddress } from '../model/address.ts';
-import { Pool, type PoolLimits } from './pool.ts';
+import { Pool, type PoolLimits, type WireLimits } from './pool.ts';
 
 /** Every pool of this process, by endpoint address. */
 export class Pools {
@@ -16,7 +15,7 @@ export class Pools {
   }
 
   /** The pool of an endpoint, made if need be. Of two services that name one endpoint, the later sets its limits. */
-  get(endpoint: string, limits: HeadLimits, pooling: PoolLimits): Pool {
+  get(endpoint: string, limits: WireLimits, pooling: PoolLimits): Pool {
     let pool = this.#pools.get(endpoint);
     if (pool === undefined) {
       const address = parseAddress(endpoint);

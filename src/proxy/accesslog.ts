@@ -1,0 +1,67 @@
+import type { Clock } from '../base/clock.ts';
+import { murmur3 } from '../base/hash.ts';
+
+/** Takes finished access-log lines; must not block. */
+export interface LineSink {
+  write(line: string): void;
+}
+
+/** What stands in a line. Times in ms, sizes in bytes. */
+export interface AccessLine {
+  readonly requestId: string;
+  readonly service: string | undefined;
+  readonly version: string | undefined;
+  /** Why that version: override, header, cookie, minted, address, random or whole. */
+  readonly why: string | undefined;
+  readonly method: string;
+  readonly status: number;
+  readonly latency: number;
+  readonly duration: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly fault: string | undefined;
+  /** Hash of the key, or undefined without one. */
+  readonly keyHash: number | undefined;
+}
+
+/** Not one of the seeds that versions are chosen by. */
+const KEY_SEED = 0x5bd1e995;
+
+/** What stands in logs for a key: enough to follow a client through a log, not the key. */
+export function hashKey(buffer: Uint8Array, start: number, end: number): number {
+  return murmur3(buffer, start, end, KEY_SEED);
+}
+
+/** Writes one JSON line for each request, or for a share of them; for those with a fault always. */
+export class AccessLog {
+  readonly #sink: LineSink;
+  readonly #clock: Clock;
+  readonly #sample: number;
+  #owed = 0;
+
+  constructor(sink: LineSink, clock: Clock, sample: number) {
+    this.#sink = sink;
+    this.#clock = clock;
+    this.#sample = sample;
+  }
+
+  /** Whether the next request is to be logged though nothing was wrong with it: evenly spaced, no dice. */
+  due(): boolean {
+    this.#owed += this.#sample;
+    if (this.#owed < 1) return false;
+    this.#owed -= 1;
+    return true;
+  }
+
+  write(line: AccessLine): void {
+    const { latency, duration } = line;
+    this.#sink.write(
+      `{"time":"${new Date(this.#clock.now()).toISOString()}","id":${JSON.stringify(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"why":${quoted(line.why)},"method":${JSON.stringify(line.method)},"status":${line.status},"latency":${latency < 0 ? 'null' : latency.toFixed(3)},"duration":${duration.toFixed(3)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`}}\n`,
+    );
+  }
+}
+
+/** Names need no escaping: they hold letters, digits, dots and dashes. */
+function quoted(name: string | undefined): string {
+  return name === undefined ? 'null' : `"${name}"`;
+}

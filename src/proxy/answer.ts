@@ -1,0 +1,36 @@
+import { STATUS_CODES } from 'node:http';
+import type { Fault } from '../model/fault.ts';
+
+/**
+ * An answer that the proxy makes itself, whole: status line, problem document (RFC 9457), and no more. The
+ * body names the fault, and the service and version where they were known, never an address behind us.
+ */
+export function faultAnswer(
+  fault: Fault,
+  about: {
+    readonly service?: string;
+    readonly version?: string;
+    readonly requestId?: string;
+    readonly headOnly: boolean;
+    readonly close: boolean;
+    readonly extra: string;
+  },
+): string {
+  const body = `${JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[fault.status] ?? 'Error',
+    status: fault.status,
+    detail: fault.says,
+    fault: fault.kind,
+    service: about.service,
+    version: about.version,
+    requestId: about.requestId,
+  })}\n`;
+  const retry = fault.status === 503 ? 'retry-after: 1\r\n' : '';
+  return `HTTP/1.1 ${fault.status} ${STATUS_CODES[fault.status] ?? 'Error'}\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\n${retry}${about.extra}${about.close ? 'connection: close\r\n' : ''}\r\n${about.headOnly ? '' : body}`;
+}
+
+/** The answer to OPTIONS *, which asks the proxy and no service (RFC 9110 §9.3.7). */
+export function optionsAnswer(close: boolean): string {
+  return `HTTP/1.1 204 No Content\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n${close ? 'connection: close\r\n' : ''}\r\n`;
+}

@@ -1,0 +1,572 @@
+import { equalsFolded, text } from '../http/bytes.ts';
+import { dropNominated, type Head } from '../http/head.ts';
+import {
+  COOKIE,
+  X_FORWARDED_FOR,
+  X_FORWARDED_HOST,
+  X_FORWARDED_PROTO,
+  X_REQUEST_ID,
+  X_SPILLWAY_VERSION,
+} from '../http/names.ts';
+import { piece } from '../http/piece.ts';
+import { requestLines, responseLines } from '../http/rewrite.ts';
+import { FAULTS, type Fault } from '../model/fault.ts';
+import { findCookie, MINTED_COOKIE, type Span } from '../routing/key.ts';
+import {
+  type RoutedService,
+  type RoutedVersion,
+  type Routes,
+  resolveService,
+  type Table,
+} from '../routing/table.ts';
+import type { Asker, End } from '../upstream/asker.ts';
+import type { UpstreamConnection } from '../upstream/connection.ts';
+import type { Pool } from '../upstream/pool.ts';
+import { hashKey } from './accesslog.ts';
+import { faultAnswer } from './answer.ts';
+import type { Client } from './client.ts';
+import type { Context } from './context.ts';
+import type { Lane } from './lane.ts';
+
+/** A request is tried on at most this many endpoints. */
+const MOST_TRIES = 3;
+/** How long a minted key is good for: longer than any rollout, shorter than for ever. */
+const KEY_COOKIE = 'Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax';
+
+const MINTED = Buffer.from(MINTED_COOKIE, 'latin1');
+const span: Span = { start: 0, end: 0 };
+
+/**
+ * One request and its response, from first byte to record. A connection has one, used again for each request
+ * in turn.
+ *
+ * `begin` is the whole way of a request: match host and path to a service, find the key, choose the version,
+ * pick an endpoint, send. What the endpoint then does comes back through the Asker methods, what the client
+ * does through the others, and every way out leads through `#record`, exactly once.
+ */
+export class Exchange implements Asker {
+  readonly #client: Client;
+  readonly #context: Context;
+
+  #active = false;
+  #service: RoutedService<Lane> | undefined;
+  #lane: Lane | undefined;
+  #connection: UpstreamConnection | undefined;
+  #pool: Pool | undefined;
+  #waiting = false;
+  /** The head for the endpoint with what came of the body along with it: what a second try would send. */
+  #request = '';
+  /** `#request` is all of it. */
+  #whole = true;
+  /** More than `#request` has been sent, so there can be no second try. */
+  #streamed = false;
+  /** The method is safe to repeat. */
+  #repeatable = true;
+  #chunkedUp = false;
+  #chunkedDown = false;
+  #headOnly = false;
+  #old = false;
+  #upgrade: string | undefined;
+  /** The connection to the client ends with this answer. */
+  #close = false;
+  #setCookie = '';
+  #tried = 0;
+  #tries = 0;
+  #held = false;
+  #status = 0;
+  #requestId = '';
+  #why: string | undefined;
+  #keyHash: number | undefined;
+  #method = '';
+  #startedAt = 0;
+  #sentAt = 0;
+  #latency = -1;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  /** The host that the last request of this connection named, and what it leads to. */
+  #host = Buffer.alloc(0);
+  #hostLine = '';
+  #hostName = '';
+  #routes: Routes<Lane> | undefined;
+  #table: Table<Lane> | undefined;
+  #forwarded = '';
+
+  constructor(client: Client) {
+    this.#client = client;
+    this.#context = client.context;
+    this.#forwarded = `x-forwarded-for: ${client.address}\r\nx-forwarded-proto: ${client.scheme}\r\n`;
+  }
+
+  // ---- the way of a request
+
+  /** A request has come: its head, and of its body buffer[from, to). `end` as in Asker. */
+  begin(buffer: Buffer, head: Head, from: number, to: number, end: End): void {
+    this.#reset(head, to - from, end);
+    const service = this.#match(buffer, head);
+    if ('kind' in service) return this.#refuse(service);
+    this.#service = service;
+    const version = this.#choose(buffer, head, service);
+    const lane = version.lane;
+    this.#lane = lane;
+    lane.ledger.begin();
+    if (lane.maxBodyBytes > 0 && Math.max(head.contentLength, this.#bytesIn) > lane.maxBodyBytes)
+      return this.#refuse(FAULTS.bodyTooLarge);
+    this.#request = this.#compose(buffer, head, lane, from, to, end);
+    this.#send();
+  }
+
+  #reset(head: Head, bytesIn: number, end: End): void {
+    this.#active = true;
+    this.#service = undefined;
+    this.#lane = undefined;
+    this.#whole = end !== undefined;
+    this.#streamed = false;
+    this.#headOnly = head.isHead;
+    this.#old = head.minor === 0;
+    this.#upgrade = undefined;
+    this.#close = head.close || this.#client.lastRequest;
+    this.#setCookie = '';
+    this.#tried = 0;
+    this.#tries = 0;
+    this.#status = 0;
+    this.#why = undefined;
+    this.#keyHash = undefined;
+    this.#startedAt = this.#context.clock.monotonic();
+    this.#latency = -1;
+    this.#bytesIn = bytesIn;
+    this.#bytesOut = 0;
+    this.#repeatable = head.idempotent;
+  }
+
+  /** The service that the host and path lead to, or why there is none. */
+  #match(buffer: Buffer, head: Head): RoutedService<Lane> | Fault {
+    const table = this.#context.table;
+    this.#requestId = this.#idOf(buffer, head);
+    if (this.#context.accessLog !== undefined) this.#method = text(buffer, head.start, head.methodEnd);
+    if (table === undefined) return FAULTS.noService;
+    this.#readHost(buffer, head, table);
+    const routes = this.#routes;
+    if (routes === undefined)
+      return table.hosts && this.#host.length > 0 ? FAULTS.misdirected : FAULTS.noService;
+    const service =
+      routes.only ?? resolveService(routes, text(buffer, head.targetStart, head.targetEnd) || '/');
+    if (service === undefined) return FAULTS.noService;
+    return typeof service === 'string' ? FAULTS.badRequest : service;
+  }
+
+  /** Looks the host up in the table, unless it is the host and the table of the request before. */
+  #readHost(buffer: Buffer, head: Head, table: Table<Lane>): void {
+    const same = head.hostStart > 0 && equalsFolded(buffer, head.hostStart, head.authorityEnd, this.#host);
+    if (same && table === this.#table) return;
+    if (!same) {
+      const authority = text(buffer, head.hostStart, head.authorityEnd);
+      this.#host = Buffer.from(authority.toLowerCase(), 'latin1');
+      this.#hostName = authority.slice(0, head.hostEnd - head.hostStart).toLowerCase();
+      this.#hostLine = `x-forwarded-host: ${authority}\r\n`;
+    }
+    this.#table = table;
+    this.#routes = table.routes(this.#hostName);
+  }
+
+  /** Override, then the split by the client's key. */
+  #choose(buffer: Buffer, head: Head, service: RoutedService<Lane>): RoutedVersion<Lane> {
+    if (service.override !== undefined && head.has(X_SPILLWAY_VERSION)) {
+      const asked = service.override.allows(
+        service.name,
+        head.value(buffer, head.find(X_SPILLWAY_VERSION)),
+        this.#client.address,
+        this.#context.clock.now() / 1000,
+      );
+      const version = asked === undefined ? undefined : service.version(asked);
+      if (version !== undefined) {
+        this.#why = 'override';
+        return version;
+      }
+    }
+    const key = this.#findKey(buffer, head, service);
+    if (this.#context.accessLog !== undefined) this.#keyHash = hashKey(key, span.start, span.end);
+    return service.versions[service.split.choose(key, span.start, span.end)]!;
+  }
+
+  /** The client's key, as the bytes `span` of what is returned; made up where there is none. */
+  #findKey(buffer: Buffer, head: Head, service: RoutedService<Lane>): Buffer {
+    const key = service.key;
+    if (key.header !== undefined) {
+      const index = head.findName(buffer, key.header);
+      if (index >= 0 && head.spans[4 * index + 3]! > head.spans[4 * index + 2]!) {
+        span.start = head.spans[4 * index + 2]!;
+        span.end = head.spans[4 * index + 3]!;
+        this.#why = 'header';
+        return buffer;
+      }
+    }
+    if (head.has(COOKIE)) {
+      if (key.cookie !== undefined && findInCookies(buffer, head, key.cookie)) {
+        this.#why = 'cookie';
+        return buffer;
+      }
+      if (key.mint && findInCookies(buffer, head, MINTED)) {
+        this.#why = 'minted';
+        return buffer;
+      }
+    }
+    return this.#makeKey(key.mint, key.address);
+  }
+
+  #makeKey(mint: boolean, byAddress: boolean): Buffer {
+    const made = Buffer.from(mint || !byAddress ? this.#context.mint.key() : this.#client.address, 'latin1');
+    if (mint)
+      this.#setCookie = `set-cookie: ${MINTED_COOKIE}=${made.toString('latin1')}; ${KEY_COOKIE}${this.#client.scheme === 'https' ? '; Secure' : ''}\r\n`;
+    this.#why = mint ? 'minted' : byAddress ? 'address' : 'random';
+    span.start = 0;
+    span.end = made.length;
+    return made;
+  }
+
+  /** What is sent to the endpoint: the lines kept, then ours, then framing that is ours too, then what came of the body. */
+  #compose(buffer: Buffer, head: Head, lane: Lane, from: number, to: number, end: End): string {
+    const { rules } = this.#context;
+    const ownHost = head.absolute || head.hostStart === 0;
+    if (head.nominates) dropNominated(buffer, head, this.#service!.key.header);
+    const drops = ownHost ? rules.dropsWithHost : rules.drops;
+    let out = requestLines(buffer, head, this.#client.trusted ? drops.trusted : drops.stranger);
+    if (ownHost)
+      out += `host: ${head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : localHost(this.#client)}\r\n`;
+    out += this.#client.trusted ? this.#forwardedOn(buffer, head) : this.#forwarded + this.#hostLine;
+    out += `x-request-id: ${this.#requestId}\r\n${lane.line}`;
+    this.#chunkedUp = head.chunked;
+    if (head.chunked) out += 'transfer-encoding: chunked\r\n';
+    else if (head.contentLength >= 0) out += `content-length: ${head.contentLength}\r\n`;
+    if (head.expectContinue && !this.#whole) out += 'expect: 100-continue\r\n';
+    if (
+      head.upgradeNamed &&
+      head.upgrade >= 0 &&
+      head.minor === 1 &&
+      head.contentLength <= 0 &&
+      !head.chunked
+    ) {
+      const protocols = head.value(buffer, head.upgrade);
+      this.#upgrade = protocols.toLowerCase();
+      out += `connection: upgrade\r\nupgrade: ${protocols}\r\n`;
+    }
+    const sent = piece(`${out}\r\n`, buffer, from, to, this.#chunkedUp, end);
+    return typeof sent === 'string' ? sent : sent.toString('latin1');
+  }
+
+  /** What a trusted peer says of the client, with that peer added to it. */
+  #forwardedOn(buffer: Buffer, head: Head): string {
+    let addresses = '';
+    for (let i = head.find(X_FORWARDED_FOR); i >= 0; i = head.find(X_FORWARDED_FOR, i + 1))
+      addresses += `${head.value(buffer, i)}, `;
+    const proto = head.find(X_FORWARDED_PROTO);
+    const host = head.find(X_FORWARDED_HOST);
+    const protoLine = `x-forwarded-proto: ${proto < 0 ? this.#client.scheme : head.value(buffer, proto)}\r\n`;
+    const hostLine = host < 0 ? this.#hostLine : `x-forwarded-host: ${head.value(buffer, host)}\r\n`;
+    return `x-forwarded-for: ${addresses}${this.#client.address}\r\n${protoLine}${hostLine}`;
+  }
+
+  #idOf(buffer: Buffer, head: Head): string {
+    if (this.#client.trusted && head.has(X_REQUEST_ID)) {
+      const given = head.value(buffer, head.find(X_REQUEST_ID));
+      if (given.length > 0 && given.length <= 200) return given;
+    }
+    return this.#context.mint.requestId();
+  }
+
+  /** To an endpoint that was not tried yet. */
+  #send(): void {
+    const lane = this.#lane!;
+    const pool = this.#tries < MOST_TRIES ? lane.balancer.pick(this.#tried) : undefined;
+    if (pool === undefined) return this.#give(FAULTS.noEndpoint);
+    this.#tries++;
+    this.#tried |= lane.balancer.bit(pool);
+    this.#pool = pool;
+    pool.load++;
+    this.#connect(false);
+  }
+
+  #connect(fresh: boolean): void {
+    const pool = this.#pool!;
+    const { terms } = this.#lane!;
+    const connection = pool.take(terms.connect, fresh);
+    if (connection === undefined) {
+      if (!pool.enqueue(this)) {
+        this.#leavePool();
+        return this.#give(FAULTS.overloaded);
+      }
+      this.#waiting = true;
+      this.#hold();
+      this.#client.pause();
+      this.#client.waitFor(terms.connect);
+      return;
+    }
+    this.#connection = connection;
+    connection.ask(this, terms, this.#request, this.#whole, this.#headOnly, this.#upgrade);
+    if (connection.connected) {
+      this.#unhold();
+      this.#sent(this.#tries === 1 ? this.#startedAt : this.#context.clock.monotonic());
+    } else {
+      this.#hold();
+      // The socket keeps what it is given until it is connected; it should not be given more.
+      if (!this.#whole) this.#client.pause();
+    }
+  }
+
+  #sent(at: number): void {
+    this.#sentAt = at;
+    this.#lane!.lastSentAt = at;
+  }
+
+  // ---- what the endpoint does
+
+  granted(): void {
+    this.#waiting = false;
+    this.#client.waitFor(Number.POSITIVE_INFINITY);
+    this.#connect(false);
+    if (this.#connection?.connected) this.#client.resume();
+  }
+
+  writable(): void {
+    if (this.#held) {
+      this.#unhold();
+      this.#sent(this.#context.clock.monotonic());
+    }
+    this.#client.resume();
+  }
+
+  interim(buffer: Buffer, head: Head): void {
+    if (!this.#old && this.#status === 0) this.#client.write(`${responseLines(buffer, head)}\r\n`);
+  }
+
+  answer(buffer: Buffer, head: Head, from: number, to: number, end: End): void {
+    this.#latency = this.#context.clock.monotonic() - this.#sentAt;
+    this.#status = head.status;
+    // An answer that comes before the request has been read, or instead of an upgrade, is the last one.
+    if (!this.#client.requestRead || this.#upgrade !== undefined) this.#close = true;
+    let lines = responseLines(buffer, head);
+    this.#chunkedDown = false;
+    if (this.#headOnly || head.status === 204 || head.status === 304) {
+      if (head.contentLength >= 0 && head.status !== 204)
+        lines += `content-length: ${head.contentLength}\r\n`;
+    } else if (head.contentLength >= 0) {
+      lines += `content-length: ${head.contentLength}\r\n`;
+    } else if (this.#old) {
+      this.#close = true;
+    } else {
+      lines += 'transfer-encoding: chunked\r\n';
+      this.#chunkedDown = true;
+    }
+    this.#relay(`${lines}${this.#ownLines()}\r\n`, buffer, from, to, end);
+  }
+
+  more(buffer: Buffer, from: number, to: number, end: End): void {
+    if (this.#status !== 101) return this.#relay('', buffer, from, to, end);
+    if (end === undefined) return this.#relay('', buffer, from, to, undefined);
+    this.#record(101, undefined);
+    this.#client.finish();
+  }
+
+  #relay(lead: string, buffer: Buffer, from: number, to: number, end: End): void {
+    this.#bytesOut += to - from;
+    const room =
+      lead === '' && from === to && !this.#chunkedDown
+        ? true
+        : this.#client.write(piece(lead, buffer, from, to, this.#chunkedDown, end));
+    if (end !== undefined) {
+      this.#connection = undefined;
+      this.#record(this.#status, undefined);
+      this.#client.done(this.#close);
+    } else if (!room) {
+      this.#connection?.pause();
+    }
+  }
+
+  upgraded(buffer: Buffer, head: Head, from: number, to: number): void {
+    this.#latency = this.#context.clock.monotonic() - this.#sentAt;
+    this.#status = 101;
+    this.#chunkedDown = false;
+    const lines = `${responseLines(buffer, head)}connection: upgrade\r\nupgrade: ${head.value(buffer, head.upgrade)}\r\n${this.#versionLines()}\r\n`;
+    this.#relay(lines, buffer, from, to, undefined);
+    this.#client.tunnel();
+  }
+
+  failed(fault: Fault): void {
+    const reused = this.#connection?.reused ?? false;
+    this.#connection = undefined;
+    this.#unhold();
+    if (this.#status === 0 && !this.#streamed) {
+      if (fault.retry === 'unsent') {
+        this.#lane!.ledger.fault(fault);
+        this.#leavePool();
+        return this.#send();
+      }
+      if (fault.retry === 'stale' && reused && this.#repeatable) return this.#connect(true);
+    }
+    this.#leavePool();
+    this.#give(fault);
+  }
+
+  // ---- what the client does
+
+  /** More of the request's body. */
+  body(buffer: Buffer, from: number, to: number, end: End): void {
+    this.#bytesIn += to - from;
+    const lane = this.#lane;
+    const connection = this.#connection;
+    if (lane === undefined || connection === undefined) return;
+    if (lane.maxBodyBytes > 0 && this.#bytesIn > lane.maxBodyBytes) return this.abort(FAULTS.bodyTooLarge);
+    this.#streamed = true;
+    const room = connection.write(piece('', buffer, from, to, this.#chunkedUp, end));
+    if (end !== undefined) {
+      connection.asked();
+      this.#sent(this.#context.clock.monotonic());
+    } else if (!room) {
+      this.#client.pause();
+    }
+  }
+
+  tunnelled(buffer: Buffer, from: number, to: number): void {
+    this.#bytesIn += to - from;
+    if (this.#connection?.write(piece('', buffer, from, to, false, undefined)) === false)
+      this.#client.pause();
+  }
+
+  tunnelEnded(): void {
+    this.#connection?.finish();
+  }
+
+  /** What was written to the client has drained. */
+  drained(): void {
+    this.#connection?.resume();
+  }
+
+  /** The client let its time pass, or its turn in the queue did not come. */
+  expired(): void {
+    this.abort(this.#waiting ? FAULTS.overloaded : FAULTS.requestTimeout);
+  }
+
+  clientGone(fault: Fault): void {
+    if (!this.#active) return;
+    const tunnel = this.#status === 101;
+    this.#letGo();
+    // A tunnel ends when somebody leaves it; there is nothing wrong with that.
+    if (tunnel) this.#record(101, undefined);
+    else this.#record(fault.status, fault);
+  }
+
+  /** Ends an exchange from this side: the request turned out unsound, too large or too slow. */
+  abort(fault: Fault): void {
+    if (!this.#active) return;
+    this.#letGo();
+    this.#give(fault);
+  }
+
+  // ---- the end
+
+  /** Gives up: says so if no answer has begun; breaks the answer off, visibly, if one has. */
+  #give(fault: Fault): void {
+    if (this.#status === 0) return this.#refuse(fault);
+    this.#record(this.#status, fault);
+    this.#client.cut();
+  }
+
+  #refuse(fault: Fault): void {
+    if (!this.#client.requestRead || this.#upgrade !== undefined || this.#old) this.#close = true;
+    const version = this.#lane?.version;
+    this.#client.write(
+      faultAnswer(fault, {
+        ...(this.#service && { service: this.#service.name }),
+        ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
+        requestId: this.#requestId,
+        headOnly: this.#headOnly,
+        close: this.#close,
+        extra: this.#lane === undefined ? '' : this.#versionLines(),
+      }),
+    );
+    this.#record(fault.status, fault);
+    this.#client.done(this.#close);
+  }
+
+  /** Our own lines of an answer. */
+  #ownLines(): string {
+    if (this.#close) return `${this.#versionLines()}connection: close\r\n`;
+    return this.#old ? `${this.#versionLines()}connection: keep-alive\r\n` : this.#versionLines();
+  }
+
+  #versionLines(): string {
+    return this.#context.rules.settings.exposeVersion ? this.#lane!.line + this.#setCookie : this.#setCookie;
+  }
+
+  /** Lets go of the endpoint: nobody is interested in its answer any more. */
+  #letGo(): void {
+    if (this.#waiting) this.#pool!.forget(this);
+    this.#waiting = false;
+    this.#connection?.destroy();
+    this.#connection = undefined;
+    this.#unhold();
+  }
+
+  #leavePool(): void {
+    if (this.#pool !== undefined) this.#pool.load--;
+    this.#pool = undefined;
+  }
+
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#lane!.hold();
+  }
+
+  #unhold(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#lane!.unhold();
+  }
+
+  /** Every exchange is recorded exactly once, under the version chosen, however it ends. */
+  #record(status: number, fault: Fault | undefined): void {
+    this.#active = false;
+    this.#leavePool();
+    this.#request = '';
+    const duration = this.#context.clock.monotonic() - this.#startedAt;
+    const lane = this.#lane;
+    if (lane === undefined) {
+      this.#context.countUnrouted(status);
+    } else {
+      if (fault !== undefined) lane.ledger.fault(fault);
+      lane.ledger.record(status, this.#latency, duration, this.#bytesIn, this.#bytesOut);
+    }
+    const log = this.#context.accessLog;
+    if (log === undefined || !(log.due() || fault !== undefined)) return;
+    log.write({
+      requestId: this.#requestId,
+      service: this.#service?.name,
+      version: lane?.version,
+      why: this.#why,
+      method: this.#method,
+      status,
+      latency: this.#latency,
+      duration,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      fault: fault?.kind,
+      keyHash: this.#keyHash,
+    });
+  }
+}
+
+/** Looks for a cookie in every Cookie field; leaves its value in `span`. */
+function findInCookies(buffer: Buffer, head: Head, name: Uint8Array): boolean {
+  for (let i = head.find(COOKIE); i >= 0; i = head.find(COOKIE, i + 1)) {
+    if (findCookie(buffer, head.spans[4 * i + 2]!, head.spans[4 * i + 3]!, name, span)) return true;
+  }
+  return false;
+}
+
+/** The address the client connected to: what an HTTP/1.0 request without Host can only have meant. */
+function localHost(client: Client): string {
+  const { localAddress, localPort } = client.socket;
+  if (localAddress === undefined) return 'localhost';
+  return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+}
