@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { systemClock } from './clock.ts';
 import { createLogger } from './logger.ts';
-import type { Down, Up } from './messages.ts';
+import { type Down, HELLO, type Up } from './messages.ts';
 import { Worker } from './worker.ts';
 
 /**
@@ -21,6 +21,7 @@ function tell(message: Up): void {
 function unheard(): void {}
 
 process.on('message', (message: Down) => worker.hear(message));
+process.send?.(HELLO, undefined, undefined, unheard);
 process.on('SIGTERM', () => void worker.leave());
 // A terminal sends these to the whole group; what they mean is for the primary to say.
 process.on('SIGINT', () => {});

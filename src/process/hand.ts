@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from './logger.ts';
-import type { Down, Up } from './messages.ts';
+import { type Down, HELLO, type Up } from './messages.ts';
 import { Worker } from './worker.ts';
 
 /** The upper end of the line to one worker. */
@@ -36,16 +36,22 @@ export function hireProcess(): Hire {
   });
   return (number, ear) => {
     const worker = cluster.fork({ SPILLWAY_WORKER: number });
-    worker.on('message', (message: Up) => ear.heard(message));
+    let early: Down[] | undefined = [];
+    const send = (message: Down) => {
+      if (worker.isConnected()) worker.send(message, () => {});
+    };
+    worker.on('message', (message: Up | typeof HELLO) => {
+      if (message !== HELLO) return ear.heard(message);
+      early?.forEach(send);
+      early = undefined;
+    });
     // After `exit` messages may still be on their way; `close` comes when the line is empty.
     worker.process.once('close', (code: number | null, signal: string | null) => {
       ear.gone(signal === null ? `exit code ${code}` : `signal ${signal}`);
     });
     return {
       pid: worker.process.pid ?? 0,
-      tell: (message) => {
-        if (worker.isConnected()) worker.send(message, (fault) => void fault);
-      },
+      tell: (message) => void (early === undefined ? send(message) : early.push(message)),
       kill: () => void worker.process.kill('SIGKILL'),
     };
   };

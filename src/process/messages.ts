@@ -51,6 +51,12 @@ export type Up =
   /** The last word; `fault` says why if the worker leaves without having been asked to. */
   | { readonly type: 'leaving'; readonly fault: string | undefined };
 
+/**
+ * The first word of a forked worker. What is sent to it before it can hear is lost: node:cluster itself
+ * listens, and throws away what comes while the modules of the worker are still being loaded.
+ */
+export const HELLO = 'hello';
+
 /** What changed from one state to the next. */
 export interface Patch {
   readonly revision: number;

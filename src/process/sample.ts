@@ -38,7 +38,9 @@ function answer(name: string, request: IncomingMessage, response: ServerResponse
   const delay = within(searchParams.get('delay'), 0, 60_000) ?? 0;
   request.resume();
   setTimeout(() => {
-    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`hello from ${name}\n`);
+    response.statusCode = status;
+    response.setHeader('content-type', 'text/plain; charset=utf-8');
+    response.end(`hello from ${name}\n`);
   }, delay);
 }
 
