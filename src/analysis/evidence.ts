@@ -64,6 +64,14 @@ export interface Tick {
   readonly samples?: Readonly<Record<string, boolean | null>>;
 }
 
+/**
+ * The probability with which the candidate was chosen, given that it or the baseline was: what w is when
+ * there are more than two versions. Any unit of weight will do.
+ */
+export function propensity(candidate: number, baseline: number): number {
+  return candidate + baseline === 0 ? 0 : candidate / (candidate + baseline);
+}
+
 /** Whether every number in it is one. */
 function sound(value: unknown): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
