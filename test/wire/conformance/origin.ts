@@ -154,7 +154,7 @@ class Connection {
   }
 
   #isCase(target: string | undefined): boolean {
-    return target !== undefined && target.includes(this.#case.nonce) && target.includes('/t/');
+    return target?.includes(this.#case.nonce) === true && target.includes('/t/');
   }
 
   #playsOnHead({ messages, unfinished }: Reading<Request>): boolean {
