@@ -33,7 +33,9 @@ export type Token = Of<typeof TokenSchema>;
 
 export const AdminSchema = Type.Object(
   {
-    address: Type.String({ default: '127.0.0.1:8081', description: 'Where the admin API listens.' }),
+    address: Type.Optional(
+      Type.String({ description: 'Where the admin API listens. Default 127.0.0.1:8081.' }),
+    ),
     tokens: Type.Optional(
       Type.Array(TokenSchema, {
         description:

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -14,7 +15,7 @@ export interface Lock {
 export async function takeLock(directory: string): Promise<Lock> {
   const path = join(directory, 'lock');
   const mine = `${process.pid} ${(await birth(process.pid)) ?? ''}`;
-  const draft = `${path}.${process.pid}`;
+  const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, mine, { mode: 0o600 });
   try {
     while (!(await linked(draft, path))) await evictDead(directory, path, `${draft}.dead`);
