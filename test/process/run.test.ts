@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Change } from '../../src/model/record.ts';
+import type { Config } from '../../src/model/settings.ts';
+import { runSpillway } from '../../src/process/run.ts';
+import { spillway } from './command.ts';
+import { named, origin, scratch, shop, startSite, until } from './site.ts';
+
+test('a request is served by a worker, and the command line shifts, shows and rolls back', async (t) => {
+  const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
+  assert.deepEqual(await site.get(), { status: 200, text: 'stable' });
+
+  const env = { SPILLWAY_ADMIN: site.admin };
+  const shifted = await spillway(['weights', 'shop', 'stable=0', 'canary=100'], env);
+  assert.equal(shifted.code, 0, shifted.err);
+  assert.match(shifted.out, /Live on all 2 workers/);
+  assert.deepEqual(await site.get(), { status: 200, text: 'canary' });
+
+  const refused = await spillway(['weights', 'shop', 'stable=1', 'canary=1'], env);
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /add up to 2, not to 100/);
+  const stale = await spillway(['rollback', 'shop', '--if-match', '1'], env);
+  assert.equal(stale.code, 1);
+  assert.match(stale.err, /newest is 2/);
+
+  const back = await spillway(['rollback', 'shop', '--reason', 'errors'], env);
+  assert.equal(back.code, 0, back.err);
+  assert.match(back.out, /The last request to a version left was sent at 20\d\d-/);
+  assert.deepEqual(await site.get(), { status: 200, text: 'stable' });
+
+  const status = await spillway(['status', 'shop'], env);
+  assert.match(status.out, /shop +stable +100 %/);
+});
+
+test('a worker that is killed is replaced while the other serves, and what it counted stays', async (t) => {
+  const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
+  for (let i = 0; i < 20; i++) assert.equal((await site.get()).status, 200);
+  const counted = async () => (await site.status()).services[0]!.versions['stable']!.totals.requests;
+  await until(async () => ((await counted()) === 20 ? true : undefined));
+
+  const before = (await site.status()).workers;
+  assert.equal(before.length, 2);
+  const [victim, other] = before;
+  process.kill(victim!.pid, 'SIGKILL');
+  const ended = await site.logged('a worker ended and will be replaced');
+  assert.equal(ended['how'], 'signal SIGKILL');
+  const answer = await fetch(site.proxy, { headers: { connection: 'close' } });
+  assert.equal(await answer.text(), 'stable');
+
+  const after = await until(async () => {
+    const { revision, workers } = await site.status();
+    return workers.length === 2 && workers.every((each) => each.revision === revision) ? workers : undefined;
+  });
+  assert.equal(after.find(({ worker }) => worker === other!.worker)?.pid, other!.pid);
+  assert.notEqual(after.find(({ worker }) => worker === victim!.worker)?.pid, victim!.pid);
+  assert.ok((await counted()) >= 20);
+});
+
+test('a worker asked to end finishes and is replaced; the others go on', async (t) => {
+  const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
+  const [worker] = (await site.status()).workers;
+  process.kill(worker!.pid, 'SIGTERM');
+  const ended = await site.logged('a worker ended and will be replaced');
+  assert.equal(ended['how'], 'exit code 0');
+  assert.equal((await site.get()).text, 'stable');
+});
+
+test('reloading takes over what the file changes, and leaves the live weights', async (t) => {
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'));
+  const site = await startSite(t, config);
+  const env = { SPILLWAY_ADMIN: site.admin };
+  assert.equal((await spillway(['weights', 'shop', 'stable=0', 'canary=100'], env)).code, 0);
+
+  const { services } = shop(await named(t, 'stable 2'), await named(t, 'canary 2'));
+  await site.reload({ ...config, services, limits: { targetBytes: 64 } }, 'the config is reloaded');
+  await until(async () => ((await site.get()).text === 'canary 2' ? true : undefined));
+  assert.equal((await site.status()).services[0]!.versions['canary']!.weight, 100);
+  assert.equal((await site.get(`/${'x'.repeat(100)}`)).status, 414);
+});
+
+test('a bad config file changes nothing and is logged with all its faults', async (t) => {
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'));
+  const site = await startSite(t, config);
+  const { revision } = await site.status();
+  const bad = { ...config, workers: 'many', listn: [] };
+  const line = await site.reload(bad, 'the config is not reloaded; nothing has changed');
+  assert.match(String(line['faults']), /workers.*listn|listn.*workers/s);
+  await site.reload('{', 'the config is not reloaded; nothing has changed');
+  assert.equal((await site.status()).revision, revision);
+  assert.equal((await site.get()).text, 'stable');
+});
+
+test('a changed setting that only a restart can change is named in a warning', async (t) => {
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'));
+  const site = await startSite(t, config);
+  const line = await site.reload({ ...config, workers: 3 }, 'these settings change only with a restart');
+  assert.deepEqual(line['settings'], ['workers']);
+});
+
+test('SIGHUP lets the access log go on in a new file', async (t) => {
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'), {
+    accessLog: { path: 'access.log' },
+  });
+  const site = await startSite(t, config);
+  const path = join(dirname(site.configPath), 'access.log');
+  await site.get('/before');
+  await rename(path, `${path}.1`);
+  await site.reload(config, 'the config is reloaded');
+  await until(async () => readFile(path, 'utf8').catch(() => undefined));
+  await site.get('/after');
+  site.child.kill('SIGTERM');
+  assert.equal(await site.closed, 0);
+  const lines = (await readFile(`${path}.1`, 'utf8')) + (await readFile(path, 'utf8'));
+  assert.equal(lines.trimEnd().split('\n').length, 2);
+  for (const line of lines.trimEnd().split('\n')) assert.equal(JSON.parse(line).status, 200);
+});
+
+/** A site whose origin answers half, and the rest when it is let go. */
+async function halfAnswered(t: TestContext) {
+  let finish = () => {};
+  const slow = await origin(t, (_request, response) => {
+    response.writeHead(200, { 'content-length': 8 });
+    response.write('half');
+    finish = () => void response.end('done');
+  });
+  const site = await startSite(t, shop(slow, await named(t, 'canary')));
+  const answer = await fetch(site.proxy);
+  return { site, answer, finish: () => finish() };
+}
+
+test('on SIGTERM what is in flight is finished, nothing new is accepted, and the exit code is 0', async (t) => {
+  const { site, answer, finish } = await halfAnswered(t);
+  site.child.kill('SIGTERM');
+  await until(async () => ((await fetch(`${site.admin}/ready`)).status === 503 ? true : undefined));
+  await until(async () => ((await refuses(site.proxy)) ? true : undefined));
+  finish();
+  assert.equal(await answer.text(), 'halfdone');
+  assert.equal(await site.closed, 0);
+});
+
+test('a second signal ends at once', async (t) => {
+  const { site, answer } = await halfAnswered(t);
+  site.child.kill('SIGTERM');
+  await site.logged('shutting down');
+  site.child.kill('SIGINT');
+  assert.equal(await site.closed, 1);
+  await assert.rejects(answer.text());
+});
+
+test('workers that lose their primary finish what is in flight, and end', async (t) => {
+  const { site, answer, finish } = await halfAnswered(t);
+  site.child.kill('SIGKILL');
+  await until(async () => ((await refuses(site.proxy)) ? true : undefined));
+  finish();
+  assert.equal(await answer.text(), 'halfdone');
+  // The workers share the output of the primary: it closes when the last of them is gone.
+  await site.closed;
+});
+
+test('an address that is taken ends the start with the cure, and leaves no process behind', async (t) => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  t.after(() => holder.close());
+  const address = `127.0.0.1:${(holder.address() as AddressInfo).port}`;
+  const { services } = shop('127.0.0.1:9', '127.0.0.1:9');
+  const free = '127.0.0.1:0';
+  for (const [listen, admin] of [
+    [address, free],
+    [free, address],
+  ] as const) {
+    const config: Config = {
+      listen: [{ address: listen }],
+      admin: { address: admin },
+      store: 'memory:',
+      workers: 2,
+      log: { level: 'error' },
+      services,
+    };
+    const path = join(await scratch(t), 'spillway.json');
+    await writeFile(path, JSON.stringify(config));
+    const { code, out, err } = await spillway(['run', '--config', path]);
+    assert.equal(code, 1);
+    assert.equal(out, '');
+    assert.match(
+      err,
+      new RegExp(`^Cannot listen on ${address}: something else.*ss -ltnp.*in the config file`),
+    );
+  }
+});
+
+test('without workers the primary serves by itself: same requests, same receipts, same end', async (t) => {
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'), {
+    workers: 0,
+    log: { level: 'error' },
+  });
+  const running = await runSpillway({ config, base: await scratch(t) });
+  t.after(() => running.stop());
+  const get = async () => (await fetch(`http://${running.addresses[0]}`)).text();
+  assert.equal(await get(), 'stable');
+  const change = await fetch(`http://${running.admin}/v1/services/shop/weights`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ weights: { canary: 100, stable: 0 } }),
+  });
+  const { receipt } = (await change.json()) as Change;
+  assert.deepEqual(receipt?.workers, [{ worker: 1, revision: 2, lastRequestAt: receipt?.lastRequestAt }]);
+  assert.equal(receipt?.live, true);
+  assert.equal(await get(), 'canary');
+});
+
+/** Whether nobody accepts connections at this URL. */
+async function refuses(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    socket.destroy();
+  }
+}
