@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 export const root = pathToFileURL(`${process.cwd()}/`);
 
 /** With two cores or more, what is measured has one to itself and all the rest shares another. */
-export const PINNED = availableParallelism() >= 2;
+export const PINNED = availableParallelism() >= 2 && installed('taskset');
 export const PROXY_CORE = 0;
 export const LOAD_CORE = 1;
 
@@ -42,7 +42,12 @@ export function describeMachine(): Machine {
   };
 }
 
-/** What a tool prints when asked, on either stream; undefined when it is not installed. */
+/** Whether there is such a command. */
+export function installed(command: string): boolean {
+  return output('which', command) !== undefined;
+}
+
+/** What a tool prints when asked, on either stream; undefined when that fails or it is not installed. */
 export function output(command: string, ...args: string[]): string | undefined {
   try {
     return execFileSync('sh', ['-c', 'exec "$0" "$@" 2>&1', command, ...args], { encoding: 'utf8' }).trim();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { BUDGETS, judge } from './budgets.ts';
 import { faultOf } from './check.ts';
 import { Crew } from './crew.ts';
-import { describeMachine, PINNED, pinSelf, root } from './machine.ts';
+import { describeMachine, installed, PINNED, pinSelf, root } from './machine.ts';
 import { type Options, parseOptions } from './options.ts';
 import { startOrigins } from './origins.ts';
 import { markdown, type Outcome } from './report.ts';
@@ -43,6 +43,7 @@ const notes: string[] = [];
 
 /** Measures everything and leaves nothing running, whether it succeeds or not. */
 async function bench(options: Options): Promise<void> {
+  if (!installed('wrk')) throw new Error('wrk is missing; apt-get install wrk');
   const machine = describeMachine();
   // Whatever this process does itself (idle clients, origins of the change row) belongs to the load.
   pinSelf();
@@ -52,13 +53,13 @@ async function bench(options: Options): Promise<void> {
     const origins = await startOrigins(crew, directory);
     const standing = await enlist(options, { crew, origins, directory });
     const ground: Ground = { crew, origins, directory, standing, seconds: options.seconds };
-    const rows: Record<string, Row> = {};
+    const rows: Record<string, Outcome['rows'][string]> = {};
     const results: Record<string, Record<string, (Sample | undefined)[]>> = {};
     const random = randomFrom(options.seed);
     for (const name of options.rows) {
       const row = await open(name, ground);
       if (row === undefined) continue;
-      rows[name] = row;
+      rows[name] = { title: row.title, columns: row.columns };
       results[name] = await measure(name, row, options.rounds, random);
     }
     await publish({
@@ -146,7 +147,7 @@ async function publish(outcome: Outcome): Promise<void> {
 }
 
 function note(text: string): void {
-  notes.push(text);
+  notes.push(text.replaceAll(/\s*\n\s*/g, '; '));
   console.error(text);
 }
 

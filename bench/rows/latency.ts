@@ -1,4 +1,5 @@
 import { h2load } from '../h2load.ts';
+import { installed } from '../machine.ts';
 import { median } from '../statistics.ts';
 import { wrk } from '../wrk.ts';
 import { SMALL } from './load.ts';
@@ -12,6 +13,7 @@ export const DIRECT = 'no proxy';
  * latency says only how many connections the load generator had.
  */
 export async function latency(ground: Ground): Promise<Row> {
+  if (!installed('h2load')) throw new Error('h2load is missing; apt-get install nghttp2-client');
   const yardstick = ground.standing.find((each) => each.name === 'nginx');
   if (yardstick === undefined) throw new Error('its rate is half of what nginx can do, and nginx is missing');
   const most: number[] = [];
