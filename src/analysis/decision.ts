@@ -81,15 +81,24 @@ export function hasData(metric: Metric, state: JudgeState): boolean {
   return !metric.kind.startsWith('latency') || state.scale !== undefined;
 }
 
+/** What divides the evidence on errors: 1, unless it comes from requests of sticky users. */
+export function errorsTemper(policy: Policy, state: JudgeState): number {
+  return policy.mode === 'sticky' && policy.promotionEstimand === 'requests' ? state.phi : 1;
+}
+
+/** What divides the evidence on slow requests, which are always counted as requests. */
+export function slownessTemper(policy: Policy, state: JudgeState): number {
+  return policy.mode === 'sticky' ? state.phiLatency : 1;
+}
+
 /** ln evidence that errors are within the step's margin. */
 export function errorsEvidence(policy: Policy, state: JudgeState): number {
-  const tempered = policy.mode === 'sticky' && policy.promotionEstimand === 'requests';
-  return promotionEvidence(state.errors, tempered ? state.phi : 1);
+  return promotionEvidence(state.errors, errorsTemper(policy, state));
 }
 
 /** ln evidence that slow requests are within the step's margin. */
 export function slownessEvidence(policy: Policy, state: JudgeState): number {
-  return promotionEvidence(state.slowness, policy.mode === 'sticky' ? state.phiLatency : 1);
+  return promotionEvidence(state.slowness, slownessTemper(policy, state));
 }
 
 /** Whether so many users have erred that first errors no longer tell how often requests fail. */

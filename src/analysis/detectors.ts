@@ -5,7 +5,7 @@ import { ERROR_POLICIES, type Metric, type MetricKind, type Policy } from './pol
 
 /**
  * Rollback detectors: what each kind of metric bets on, and how a tick becomes bets. The ceiling is the only
- * one that looks at the canary alone; gauges the only ones without a coin (ANALYSIS.md, section 5).
+ * one that looks at the canary alone; gauges the only ones without a coin.
  */
 const ALTERNATIVES: Readonly<Record<Exclude<MetricKind, 'errorCeiling'>, readonly number[]>> = {
   errorRatio: ERROR_POLICIES.increase.ratios,

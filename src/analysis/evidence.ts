@@ -1,7 +1,7 @@
 import type { LatencyCounts } from './latency.ts';
 
 /**
- * What the judge is fed. The rules of counting are the ingest contract (ANALYSIS.md, section 2): the label of
+ * What the judge is fed. The rules of counting are the ingest contract: the label of
  * a unit is the version chosen first, whatever a retry did; its propensity is the one of that decision, even
  * if the event comes later; with more than two versions only candidate and baseline count, w being the
  * candidate's share of the two; overridden requests count nowhere. Workers and replicas are added up before,

@@ -3,11 +3,13 @@ import {
   erred,
   errorsEvidence,
   errorsPass,
+  errorsTemper,
   fires,
   hasData,
   type Judgement,
   slownessEvidence,
   slownessPasses,
+  slownessTemper,
   suspicious,
   usedUp,
 } from './decision.ts';
@@ -16,6 +18,7 @@ import { likeliestRatio, rateInterval, ratioInterval } from './intervals.ts';
 import { believedRatio, logWealth } from './mixture.ts';
 import { floorGain, promotionGain } from './planning.ts';
 import { type Metric, metricThreshold, type Policy, srmThreshold } from './policy.ts';
+import { lacking } from './promotion.ts';
 import { latencyQuantile } from './quantiles.ts';
 import type { JudgeState } from './state.ts';
 
@@ -197,25 +200,28 @@ function splitResult(policy: Policy, state: JudgeState): TestResult {
 
 /** About how long a promotion still takes at this step's traffic if the versions are equal. */
 function secondsToPromotion(policy: Policy, state: JudgeState, elapsed: number): number | undefined {
-  if (elapsed <= 0) return undefined;
   const { margin, floor, weight, minSeconds } = policy.steps[state.step]!;
-  const needed = Math.log(1 / policy.beta);
   const { errors, trials, latency } = state.seen;
   const [, bad] = erred(errors);
   const [canaryBad, canaryTrials] = trials;
-  const perLabel = weight < 1 ? promotionGain(margin, weight) : 0;
-  const byLabels = (bad * perLabel) / elapsed;
-  const byTrials =
-    canaryTrials > 0 ? (canaryTrials * floorGain(floor, canaryBad / canaryTrials)) / elapsed : 0;
   const slow = latency.reduce(
-    (sum, [bucket, , all]) => (bucket > (state.scale?.b95 ?? Infinity) ? sum + all : sum),
+    (sum, [bucket, , all]) => sum + (bucket > (state.scale?.b95 ?? 0) ? all : 0),
     0,
   );
+  const perLabel = weight < 1 ? promotionGain(margin, weight) : 0;
+  const perTrial = canaryTrials > 0 ? floorGain(floor, canaryBad / canaryTrials) : 0;
+  // So many nats lacking, at so many units so far, each worth so much.
+  const wait = (nats: number, units: number, each: number): number => (nats * elapsed) / (units * each);
+  const byErrors = lacking(state.errors, policy.beta, errorsTemper(policy, state));
+  const bySlowness = lacking(state.slowness, policy.beta, slownessTemper(policy, state));
   const waits = [
-    errorsPass(policy, state) ? 0 : (needed - errorsEvidence(policy, state)) / Math.max(byLabels, byTrials),
-    slownessPasses(policy, state)
+    errorsPass(policy, state)
       ? 0
-      : (needed - slownessEvidence(policy, state)) / ((slow * perLabel) / elapsed),
+      : Math.min(
+          wait(byErrors.labels, bad, perLabel),
+          wait(byErrors.trials, canaryTrials, Math.max(0, perTrial)),
+        ),
+    slownessPasses(policy, state) ? 0 : wait(bySlowness.labels, slow, perLabel),
     minSeconds - elapsed,
   ];
   const longest = Math.max(...waits);

@@ -3,7 +3,7 @@ import type { Policy } from './policy.ts';
 
 /**
  * What keeps a judge from blaming a canary for the weather: the failures of both versions over the last
- * minute, and stable's own rate in this step outside incidents (ANALYSIS.md, section 11).
+ * minute, and stable's own rate in this step outside incidents.
  */
 export interface Guards {
   readonly rows: readonly Row[];

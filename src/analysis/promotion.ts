@@ -6,7 +6,7 @@ import { logSumExp } from './logs.ts';
  * canary's rate is at least `margin` times stable's and at least `floor`. Half of the money bets against the
  * first half of that on labels, half against the second on the canary's trials alone; a test without a floor
  * (latency) bets all of it on labels. Started afresh at each step, since each step has its own margin.
- * (Non-inferiority guardrails: Schultzberg, Ankargren & Franberg 2024; ANALYSIS.md, section 9.)
+ * (Non-inferiority guardrails: Schultzberg, Ankargren & Franberg 2024.)
  */
 export interface Promotion {
   readonly margin: number;
@@ -52,4 +52,21 @@ export function promotionEvidence(of: Promotion, phi = 1): number {
   if (of.floor === undefined) return logSumExp(relative);
   const absolute = of.absolute.map((a) => a / phi - Math.log(of.absolute.length));
   return logSumExp([...relative, ...absolute]) - Math.log(2);
+}
+
+/** Nats that the bet on equal versions, and the best on the floor, still lack to pass alone. */
+export function lacking(
+  of: Promotion,
+  beta: number,
+  phi = 1,
+): { readonly labels: number; readonly trials: number } {
+  const half = of.floor === undefined ? 0 : Math.log(2);
+  const needed = Math.log(1 / beta) + half;
+  return {
+    labels: needed - Math.log(RELATIVE_SHARES[0]) - of.relative[0]! / phi,
+    trials:
+      of.floor === undefined
+        ? Infinity
+        : needed + Math.log(of.absolute.length) - Math.max(...of.absolute) / phi,
+  };
 }

@@ -37,7 +37,7 @@ import { betOnLabels, betOnTrials, promotionEvidence, startPromotion } from '../
 import { startJudge, startStep } from '../../src/analysis/state.ts';
 
 /**
- * The published vectors of ANALYSIS.md, section 12. What is below translates their input, which is one flat
+ * The published vectors, from an independent reference implementation. What is below translates their input, which is one flat
  * script per judge, into what the judge is really fed.
  */
 interface Vector {
