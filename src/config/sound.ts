@@ -7,7 +7,7 @@ import { schemaFindings } from './schema.ts';
  * it, so that the rules can look at the rest and one run tells of as many faults as there are.
  */
 export function soundPart(document: unknown): Partial<Config> {
-  if (!isRecord(document)) return {};
+  if (!isHolder(document) || Array.isArray(document)) return {};
   // Through JSON, since what YAML aliases share must not be taken out of both places.
   const rest: Record<string, unknown> = JSON.parse(JSON.stringify(document));
   for (;;) {
@@ -21,21 +21,23 @@ export function soundPart(document: unknown): Partial<Config> {
   }
 }
 
-/** Removes what is at a path; if it is not there, which is the fault, what should hold it. */
-function takeOut(document: Record<string, unknown>, path: Path): void {
-  // A list goes as a whole: without one item the positions of the others would tell of other lines.
-  const list = path.findIndex((step) => typeof step === 'number');
-  const keys = list < 0 ? path : path.slice(0, list);
-  let holder: unknown = document;
-  for (const [depth, key] of keys.entries()) {
-    if (!isRecord(holder)) return;
-    const last = depth === keys.length - 1;
-    if (last && Object.hasOwn(holder, key)) delete holder[key];
-    else if (last) takeOut(document, keys.slice(0, -1));
-    holder = holder[key];
-  }
+/**
+ * Removes what is at a path; what holds it, if it is not there, which is the fault; and the whole list, if it is
+ * an item: without one item the positions of the others would tell of other lines.
+ */
+function takeOut(document: unknown, path: Path): void {
+  const key = path.at(-1);
+  const around = path.slice(0, -1);
+  const holder = around.reduce<unknown>(
+    (within, step) => (isHolder(within) ? within[step] : undefined),
+    document,
+  );
+  // Nothing is to be done when all of it went with another fault.
+  if (key === undefined || !isHolder(holder)) return;
+  if (!Array.isArray(holder) && Object.hasOwn(holder, key)) delete holder[key];
+  else takeOut(document, around);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function isHolder(value: unknown): value is Record<string | number, unknown> {
+  return typeof value === 'object' && value !== null;
 }
