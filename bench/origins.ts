@@ -4,13 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { type Crew, freePort } from './crew.ts';
 import { LOAD_CORE } from './machine.ts';
 import { objects } from './objects.ts';
-import { nginx, unprivileged } from './rivals/nginx.ts';
-
-/** Ports of the two versions that every rival stands in front of. */
-export interface Origins {
-  readonly stable: number;
-  readonly canary: number;
-}
+import { nginx, nginxConfig } from './rivals/nginx.ts';
+import type { Origins } from './rivals/rival.ts';
 
 /**
  * Starts the two versions on the load core: nginx with static answers where it is installed, since an origin
@@ -43,15 +38,9 @@ export async function startOrigins(crew: Crew, directory: string): Promise<Origi
   await mkdir(prefix);
   await writeFile(
     join(prefix, 'nginx.conf'),
-    `${unprivileged}
-daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit;
-events { worker_connections 16384; }
-http {
-  access_log off; sendfile on; open_file_cache max=16; client_max_body_size 0;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  keepalive_requests 1000000000; keepalive_timeout 600; default_type application/json;${servers.join('')}
-}
-`,
+    nginxConfig(
+      `  sendfile on; open_file_cache max=16; keepalive_timeout 600; default_type application/json;${servers.join('')}`,
+    ),
   );
   await crew.start({
     name: 'origins',

@@ -3,8 +3,18 @@ import { join } from 'node:path';
 import { output } from '../machine.ts';
 import type { Rival } from './rival.ts';
 
-/** Started by root, nginx would give itself a user who cannot read what it is to serve. */
-export const unprivileged = process.getuid?.() === 0 ? 'user root;' : '';
+/** A whole configuration around an `http` block: one worker in the foreground, with all its files in its folder. */
+export function nginxConfig(http: string): string {
+  // Started by root, nginx would give its worker a user who cannot read that folder.
+  return `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit;
+events { worker_connections 16384; }
+http {
+  access_log off; keepalive_requests 1000000000; client_max_body_size 0;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+${http}
+}
+`;
+}
 
 export const nginx: Rival = {
   name: 'nginx',
@@ -15,13 +25,7 @@ export const nginx: Rival = {
     const file = join(directory, 'nginx.conf');
     await writeFile(
       file,
-      `${unprivileged}
-daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit;
-events { worker_connections 16384; }
-http {
-  access_log off; keepalive_requests 1000000000; client_max_body_size 0;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  upstream stable { server 127.0.0.1:${origins.stable}; keepalive 256; keepalive_requests 1000000000; }
+      nginxConfig(`  upstream stable { server 127.0.0.1:${origins.stable}; keepalive 256; keepalive_requests 1000000000; }
   upstream canary { server 127.0.0.1:${origins.canary}; keepalive 256; keepalive_requests 1000000000; }
   map $cookie_uid $key { "" $request_id; default $cookie_uid; }
   split_clients $key $version { 5% canary; * stable; }
@@ -33,9 +37,7 @@ http {
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;
       add_header X-Served-By $version;
     }
-  }
-}
-`,
+  }`),
     );
     return ['nginx', '-p', directory, '-e', 'stderr', '-c', file];
   },

@@ -1,4 +1,8 @@
-import type { Origins } from '../origins.ts';
+/** Ports of the two versions that every rival stands in front of. */
+export interface Origins {
+  readonly stable: number;
+  readonly canary: number;
+}
 
 /** Where a rival is to stand. */
 export interface Site {

@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../../src/model/settings.ts';
 import type { ServiceConfig } from '../../src/model/state.ts';
 import { freePort } from '../crew.ts';
-import type { Origins } from '../origins.ts';
-import type { Rival } from './rival.ts';
+import type { Origins, Rival } from './rival.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 

@@ -2,8 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Crew, freePort, type Member } from '../crew.ts';
 import { PROXY_CORE } from '../machine.ts';
-import type { Origins } from '../origins.ts';
-import type { Rival } from '../rivals/rival.ts';
+import type { Origins, Rival } from '../rivals/rival.ts';
 
 /** One measurement of one contender: numbers by the key of their column, and `errors`. */
 export type Sample = Readonly<Record<string, number>>;
