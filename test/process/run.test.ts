@@ -69,6 +69,23 @@ test('a worker asked to end finishes and is replaced; the others go on', async (
   assert.equal((await site.get()).text, 'stable');
 });
 
+test('an uncaught exception is logged and ends the worker it happened in, and no other', async (t) => {
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'));
+  const bomb = 'process.on("SIGUSR2", () => { throw new Error("boom") })';
+  const site = await startSite(t, config, {
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(bomb)}`,
+  });
+  const [victim, other] = (await site.status()).workers;
+  process.kill(victim!.pid, 'SIGUSR2');
+  const { worker, err } = await site.logged('uncaught exception; this worker ends');
+  assert.equal(worker, victim!.worker);
+  assert.match(JSON.stringify(err), /boom/);
+  const ended = await site.logged('a worker ended and will be replaced');
+  assert.deepEqual([ended['how'], ended['fault']], ['exit code 1', 'uncaught exception: boom']);
+  assert.equal((await site.get()).text, 'stable');
+  assert.ok((await site.status()).workers.some(({ pid }) => pid === other!.pid));
+});
+
 test('reloading takes over what the file changes, and leaves the live weights', async (t) => {
   const config = shop(await named(t, 'stable'), await named(t, 'canary'));
   const site = await startSite(t, config);

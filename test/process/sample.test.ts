@@ -3,28 +3,19 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { startSample } from '../../src/process/sample.ts';
-
-/** A port that nothing listened on a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+import { freeEndpoints } from './site.ts';
 
 test('a sample says which version it is, and plays a failure when asked to', async (t) => {
-  const port = await freePort();
-  const sample = await startSample('stable (v1)', `127.0.0.1:${port}`);
+  const [endpoint = ''] = await freeEndpoints(1);
+  const sample = await startSample('stable (v1)', endpoint);
   t.after(() => sample.close());
-  const plain = await fetch(`http://127.0.0.1:${port}/any/path`);
+  const plain = await fetch(`http://${endpoint}/any/path`);
   assert.equal(plain.status, 200);
   assert.equal(await plain.text(), 'hello from stable (v1)\n');
-  const broken = await fetch(`http://127.0.0.1:${port}/?status=500&delay=1`);
+  const broken = await fetch(`http://${endpoint}/?status=500&delay=1`);
   assert.equal(broken.status, 500);
   await broken.text();
-  const nonsense = await fetch(`http://127.0.0.1:${port}/?status=999&delay=-1`);
+  const nonsense = await fetch(`http://${endpoint}/?status=999&delay=-1`);
   assert.equal(nonsense.status, 200);
   await nonsense.text();
 });

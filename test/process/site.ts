@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +16,20 @@ export async function scratch(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-test-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** Endpoints that nothing listened on a moment ago. */
+export async function freeEndpoints(count: number): Promise<string[]> {
+  const servers = Array.from({ length: count }, () => createNetServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const endpoints = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await Promise.all(
+    servers.map((server) => {
+      server.close();
+      return once(server, 'close');
+    }),
+  );
+  return endpoints;
 }
 
 /** A server for one version, closed after the test. Returns its endpoint. */
@@ -123,11 +137,18 @@ export async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
 }
 
 /** Starts `spillway run` by this config. It is killed, if it still is there, after the test. */
-export async function startSite(t: TestContext, config: Config): Promise<Site> {
+export async function startSite(
+  t: TestContext,
+  config: Config,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Site> {
   const configPath = join(await scratch(t), 'spillway.json');
   await writeFile(configPath, JSON.stringify(config));
-  const args = [CLI, 'run', '--config', configPath];
-  const site = new Site(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }), configPath);
+  const child = spawn(process.execPath, [CLI, 'run', '--config', configPath], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const site = new Site(child, configPath);
   t.after(async () => {
     site.child.kill('SIGKILL');
     await site.closed;
