@@ -13,12 +13,15 @@ const NOBODY: Pair = [0, 0];
 /**
  * One tick: what is known is advanced and bet on, then the guards and tests speak in a fixed order. Pure; the
  * caller acts, and does not come back after promote (but with `startStep`), rollback, inconclusive or invalid.
+ * Throws a RangeError for a tick at no time.
  */
 export function judge(
   policy: Policy,
   before: JudgeState,
   raw: Tick,
 ): { readonly state: JudgeState; readonly judgement: Judgement } {
+  if (!Number.isFinite(raw.t))
+    throw new RangeError(`a tick at ${raw.t}; t is seconds since the rollout began`);
   const { tick, ignored } = soundPart(raw);
   const { t } = tick;
   const row = guardRow(tick, policy.mode);
@@ -30,19 +33,17 @@ export function judge(
   const scale = warm ? before.scale : undefined;
 
   const detectors: Record<string, Detector> = {};
+  let unblamed = false;
   for (const metric of policy.metrics) {
-    const next = advanced(before.detectors[metric.name]!, t);
-    // What stable suffers too is no evidence against the canary alone.
-    const idle = metric.kind === 'errorCeiling' && failing;
-    detectors[metric.name] = idle ? next : staked(next, policy, metric, tick, scale);
-  }
-  let environment = failing;
-  for (const metric of policy.metrics) {
-    const { [metric.name]: ceiling } = detectors;
-    if (metric.kind !== 'errorCeiling' || !fires(policy, metric, ceiling!) || blames(guards, t, policy))
-      continue;
-    environment = true;
-    detectors[metric.name] = advanced(freshDetector(policy, metric, before.step, ceiling!.since), t);
+    const old = advanced(before.detectors[metric.name]!, t);
+    const ceiling = metric.kind === 'errorCeiling';
+    // The ceiling looks at the canary alone, so what stable suffers too must not count for it.
+    const next = ceiling && failing ? old : staked(old, policy, metric, tick, scale);
+    const shared = ceiling && fires(policy, metric, next) && !blames(guards, t, policy);
+    detectors[metric.name] = shared
+      ? advanced(freshDetector(policy, metric, before.step, old.since), t)
+      : next;
+    unblamed ||= shared;
   }
   const srm = bet(before.srm, labelStake(tick.batches, (batch) => batch.units, SRM_RATIOS).increments);
   const state: JudgeState = {
@@ -56,7 +57,10 @@ export function judge(
     seen: seenAfter(before.seen, tick, warm),
     ignored: before.ignored + ignored,
   };
-  return { state, judgement: decide(policy, state, t, { environment, incident: spike }) };
+  return {
+    state,
+    judgement: decide(policy, state, t, { environment: failing || unblamed, incident: spike }),
+  };
 }
 
 function advanced(detector: Detector, t: number): Detector {

@@ -290,6 +290,7 @@ test('parts of a tick that hold no number are left out and counted', () => {
   assert.equal(state.ignored, 2);
   assert.equal(state.detectors['errorRatio']!.events, 1);
   assert.deepEqual(state.seen.trials, [0, 0]);
+  assert.throws(() => judge(policy, state, { t: Number.NaN, batches: [] }), /a tick at NaN; t is seconds/);
 });
 
 test('with more than two versions the odds are those between candidate and baseline', () => {

@@ -73,7 +73,7 @@ function usualGrid(kind: MetricKind, p0 = 0.05): readonly number[] {
 }
 
 function runDetector(input: DetectorInput): unknown {
-  const { detector, r0, p0 = 0.05, epochs, epoch_s = 1, rho0 } = input;
+  const { detector, r0, p0 = 0.05, epochs, epoch_s = 112.5, rho0 } = input;
   const labels = (pair: Pair, w: number, ratios: readonly number[]): Stake =>
     labelStake([{ w, errors: pair }], (batch) => batch.errors, ratios, r0);
   const kinds: Record<
