@@ -6,6 +6,7 @@ import { Turns } from '../base/turns.ts';
 import { readState } from '../model/check.ts';
 import type { AuditEntry } from '../model/record.ts';
 import { EMPTY, type State } from '../model/state.ts';
+import { isErrno } from './errno.ts';
 import { Journal } from './journal.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { type AuditQuery, type Store, StoreUnavailable } from './store.ts';
@@ -31,8 +32,7 @@ interface Snapshot {
  * Throws an Error that names the file or process and the cure when the directory is in use or damaged.
  */
 export async function fileStore(directory: string, log: Log): Promise<Store> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const lock = await takeLock(directory);
+  const lock = await claim(directory);
   const opened: Array<{ close(): Promise<void> }> = [];
   try {
     // Both are held open from here on, so that a lack of file descriptors cannot strike after the rename.
@@ -49,6 +49,19 @@ export async function fileStore(directory: string, log: Log): Promise<Store> {
     for (const each of opened) await each.close();
     await lock.release();
     throw error;
+  }
+}
+
+async function claim(directory: string): Promise<Lock> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return await takeLock(directory);
+  } catch (cause) {
+    if (!isErrno(cause)) throw cause;
+    throw new Error(
+      `${directory} cannot be used: ${cause.message}; make it a directory this process may write to, or name another one`,
+      { cause },
+    );
   }
 }
 
@@ -179,7 +192,7 @@ async function readSnapshot(path: string, journal: Journal, log: Log): Promise<S
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOENT')) throw error;
     if (journal.last === 0) return { state: EMPTY, entry: undefined };
     throw new Error(
       `${path} is missing, although ${journal.path} tells of revision ${journal.last}; restore it from a backup, or move ${dirname(path)} away to start from the config file`,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from './errno.ts';
 
 /**
  * One directory, one process. The lock is a file that holds the number of the process and, where the system
@@ -83,8 +84,4 @@ async function contents(path: string): Promise<string | undefined> {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) return undefined;
     throw error;
   }
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

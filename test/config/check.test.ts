@@ -269,6 +269,8 @@ describe('a secret', () => {
     const found = [...faults(withSecret('hush')), ...faults(withSecret('env:KEY'), { KEY: 'hush' })].join(
       '\n',
     );
+    const tooHigh = GOOD.replace('    match:', '    override: hush\n    match:');
+    assert.doesNotMatch(faults(tooHigh).join('\n'), /hush/);
     assert.match(found, /this value will not do/);
     assert.match(found, /the environment variable KEY is too short/);
     assert.doesNotMatch(found, /hush/);

@@ -121,6 +121,15 @@ describe('a file store that is opened again', () => {
   });
 });
 
+test('a directory that cannot be one is told with the cure', async () => {
+  const file = join(temporaryDirectory(), 'file');
+  writeFileSync(file, '');
+  await assert.rejects(
+    fileStore(join(file, 'data'), silent),
+    /file\/data cannot be used: ENOTDIR.*; make it a directory this process may write to, or name another one/,
+  );
+});
+
 describe('a file store that finds damage', () => {
   for (const [what, contents, says] of [
     [
