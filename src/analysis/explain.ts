@@ -50,11 +50,14 @@ export function explain(
     reason,
     step: state.step,
     elapsed,
-    says: sentence(policy, state, decision, reason),
+    says: sentence(policy, state, decision, reason) + comparison(policy, decision, reason, canary, stable),
     because: [
       ...(named ? [named.says] : []),
       `The canary ${armSays(policy, canary)}; stable ${armSays(policy, stable)}.`,
       ratioSays(ratio),
+      ...(canary.p50 && stable.p50
+        ? [`The canary took ${latencySays(canary)}; stable ${latencySays(stable)}.`]
+        : []),
       ...tests.filter((test) => test !== named && test.standing !== 'off').map(({ says }) => says),
       ...(state.ignored > 0
         ? [`${state.ignored} parts of ticks held no sound numbers and were left out.`]
@@ -91,6 +94,22 @@ function sentence(policy: Policy, state: JudgeState, decision: Verdict['decision
         return `Unknown: ${metric} is required and has no data; promotion waits for it.`;
       return `Unknown: ${metric} speaks against the canary, not yet enough to decide; promotion waits.`;
   }
+}
+
+/** What a rollback is about, in two numbers, where there are such. */
+function comparison(
+  policy: Policy,
+  decision: Verdict['decision'],
+  reason: string,
+  canary: Arm,
+  stable: Arm,
+): string {
+  const kind = decision === 'rollback' && policy.metrics.find(({ name }) => name === reason)?.kind;
+  if (kind === 'errorRatio' || kind === 'errorCeiling')
+    return ` It failed ${percent(canary.rate.value ?? 0)} of the time, stable ${percent(stable.rate.value ?? 0)}.`;
+  if ((kind === 'latencyShift' || kind === 'latencyP95' || kind === 'latencyP99') && canary.p50 && stable.p50)
+    return ` It took ${latencySays(canary)}, stable ${latencySays(stable)}.`;
+  return '';
 }
 
 function arm(policy: Policy, state: JudgeState, which: 'canary' | 'stable'): Arm {
@@ -232,6 +251,13 @@ function armSays(policy: Policy, { trials, bad, rate }: Arm): string {
   const units = policy.mode === 'sticky' ? 'keys' : 'requests';
   if (trials === 0) return `had no ${units}`;
   return `failed ${count(bad)} of ${count(trials)} ${units} (${percent(bad / trials)}, between ${percent(rate.low)} and ${percent(rate.high ?? 1)})`;
+}
+
+/** Medians and tails that are known. */
+function latencySays({ p50, p95, p99 }: Arm): string {
+  return Object.entries({ p50, p95, p99 })
+    .flatMap(([name, range]) => (range?.value === undefined ? [] : [`${name} ${number(range.value)} ms`]))
+    .join(', ');
 }
 
 function ratioSays({ value, low, high }: Range): string {

@@ -18,7 +18,10 @@ test('worse says which test decided, from what, and by how much', () => {
   );
   assert.equal(verdict.word, 'worse');
   assert.equal(verdict.reason, 'errorRatio');
-  assert.equal(verdict.says, 'Worse: errorRatio is decided against the canary.');
+  assert.equal(
+    verdict.says,
+    'Worse: errorRatio is decided against the canary. It failed 10 % of the time, stable 0 %.',
+  );
   assert.match(
     verdict.because[0]!,
     /^errorRatio: odds of [\d ]+ to 1 against the canary, of odds of 250 to 1 needed, from 3 of its events\.$/,
@@ -95,6 +98,24 @@ test("latencies are told in the canary's own milliseconds, the head start undone
   const { canary, stable } = said(policy, run(policy, 20, tick));
   assert.ok(Math.abs(canary.p50!.value! / stable.p50!.value! - 1.1) < 1e-9);
   assert.equal(stable.p99!.value, stable.p50!.value);
+});
+
+test('a rollback for latency tells both latencies', () => {
+  const policy = oneStep(0.5, { latencyWarmup: 0 });
+  const latency = [
+    [118, 0, 50],
+    [140, 50, 50],
+  ] as const;
+  const decided = run(policy, 60, (t) => tickOf(t, 0.5, [0, 50], [0, 50], { latency }), [
+    [118, 900],
+    [125, 100],
+  ]);
+  const { says, because } = said(policy, decided);
+  assert.match(
+    says,
+    /^Worse: latency\w+ is decided against the canary\. It took p50 \d+ ms, .*, stable p50 32 ms, /,
+  );
+  assert.ok(because.some((line) => line.startsWith('The canary took p50 ')));
 });
 
 test('in sticky mode keys are counted, not requests', () => {
