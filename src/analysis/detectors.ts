@@ -49,7 +49,7 @@ export function stake(metric: Metric, policy: Policy, tick: Tick, scale: Latency
       return markStake(
         tick.batches,
         (batch) => batch.latency?.map(([bucket, nc, n]) => [latencyMark(bucket, scale), nc, n]),
-        latencyShifts(scale),
+        latencyShifts(scale, grid),
       );
     case 'value':
       return markStake(tick.batches, (batch) => batch.values?.[metric.name], grid);

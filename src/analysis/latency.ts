@@ -79,7 +79,7 @@ export function latencyMark(bucket: number, scale: LatencyScale): number {
 /** Slow-downs of the whole body that are bet on. */
 export const SLOWDOWNS = [1.1, 1.25, 1.5, 2, 4, 10] as const;
 
-/** The same slow-downs as shifts of the mark. */
-export function latencyShifts(scale: LatencyScale): number[] {
-  return SLOWDOWNS.map((slowdown) => Math.min(3, Math.log(slowdown) / scale.sigma));
+/** Slow-downs as shifts of the mark. */
+export function latencyShifts(scale: LatencyScale, slowdowns: readonly number[] = SLOWDOWNS): number[] {
+  return slowdowns.map((slowdown) => Math.min(3, Math.log(slowdown) / scale.sigma));
 }

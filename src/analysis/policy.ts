@@ -75,7 +75,7 @@ export interface Metric {
   readonly kind: MetricKind;
   /** Its part of alpha, in proportion to the others'. */
   readonly weight: number;
-  /** Label metrics: ratios bet on instead of the usual ones. The smallest is the smallest acted on. */
+  /** Ratios or slow-downs bet on instead of the usual ones. About the smallest is the least acted on. */
   readonly ratios?: readonly number[];
   /** Label metrics: act only when the ratio is proven above this. Default 1. */
   readonly provenAbove?: number;

@@ -4,7 +4,13 @@ import { propensity, type Tick } from '../../src/analysis/evidence.ts';
 import { judge } from '../../src/analysis/judge.ts';
 import type { LatencyCounts } from '../../src/analysis/latency.ts';
 import { logWealth } from '../../src/analysis/mixture.ts';
-import { DEFAULT_METRICS, DEFAULT_POLICY, DEFAULT_STEPS, type Metric } from '../../src/analysis/policy.ts';
+import {
+  DEFAULT_METRICS,
+  DEFAULT_POLICY,
+  DEFAULT_STEPS,
+  ERROR_POLICIES,
+  type Metric,
+} from '../../src/analysis/policy.ts';
 import { baselineOf, startJudge, startStep } from '../../src/analysis/state.ts';
 import { countUnit, noUnits, unitSlot } from '../../src/analysis/units.ts';
 import { valueMark, valueScale } from '../../src/analysis/value.ts';
@@ -58,6 +64,20 @@ test('fewer than three failures of the canary roll nothing back, however telling
   assert.notEqual(two.judgement.decision, 'rollback');
   const three = run(oneStep(0.001), 300, (t) => tickOf(t, 0.001, [t < 3 ? 1 : 0, 1], [0, 999]));
   assert.equal(three.trace.at(-1), '2 rollback errorRatio');
+});
+
+test('each error policy acts from its own ratio on, and not below', () => {
+  // At even odds, a ratio of 1.1, 1.3, 1.7 and 4 puts so many of 1 000 failures on the canary.
+  const found = (name: keyof typeof ERROR_POLICIES): boolean[] =>
+    [524, 565, 630, 800].map((bad) => {
+      const metric: Metric = { name: 'errors', kind: 'errorRatio', weight: 1, ...ERROR_POLICIES[name] };
+      const tick = (t: number): Tick => ({ t, batches: [{ w: 0.5, errors: [bad, 1000] }] });
+      return run(oneStep(0.5, { metrics: [metric] }), 60, tick).judgement.decision === 'rollback';
+    });
+  assert.deepEqual(found('sensitive'), [true, true, true, true]);
+  assert.deepEqual(found('increase'), [false, true, true, true]);
+  assert.deepEqual(found('twice'), [false, false, true, true]);
+  assert.deepEqual(found('provenTwice'), [false, false, false, true]);
 });
 
 test('a split that does not give the canary its share voids every comparison', () => {
