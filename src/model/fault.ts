@@ -127,7 +127,6 @@ export const FAULTS = {
   ),
 
   shedding: fault('shedding', 'self', 503, 'never', 'The proxy has more connections than it may have.'),
-  draining: fault('draining', 'self', 503, 'never', 'The proxy is shutting down.'),
 } as const satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof FAULTS;

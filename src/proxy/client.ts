@@ -66,11 +66,17 @@ export class Client implements Expiring {
   #paused = false;
   #halfClosed = false;
 
-  constructor(context: Context, socket: net.Socket, scheme: string, gone: (client: Client) => void) {
+  constructor(
+    context: Context,
+    socket: net.Socket,
+    address: string,
+    scheme: string,
+    gone: (client: Client) => void,
+  ) {
     this.context = context;
     this.socket = socket;
     this.scheme = scheme;
-    this.address = socket.remoteAddress ?? 'unknown';
+    this.address = address;
     this.trusted = context.rules.trusted.has(this.address);
     this.#gone = gone;
     this.#exchange = new Exchange(this);

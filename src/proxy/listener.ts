@@ -1,17 +1,26 @@
 import net from 'node:net';
 import { INLET, READ_INTO } from '../base/inlet.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
+import { FAULTS } from '../model/fault.ts';
+import { faultAnswer } from './answer.ts';
 import { Client } from './client.ts';
 import type { Context } from './context.ts';
 
 /** Connections that may wait in the kernel to be accepted. */
 const BACKLOG = 4096;
 
+/** What stands for the address of a peer on a Unix socket (RFC 7239 §6). */
+const UNIX_PEER = 'unknown';
+
+/** What a connection is told that is one too many; made once, since there will be many of them. */
+const TURNED_AWAY = faultAnswer(FAULTS.shedding, { headOnly: false, close: true, extra: '' });
+
 /** Accepts connections on one address, as many as may be. */
 export class Listener {
   readonly #context: Context;
   readonly #clients: Clients;
   readonly #server: net.Server;
+  #unix = false;
 
   constructor(context: Context, clients: Clients) {
     this.#context = context;
@@ -25,6 +34,7 @@ export class Listener {
   async open(address: string): Promise<string> {
     const parsed = parseAddress(address);
     if (typeof parsed === 'string') throw new RangeError(`listen address "${address}": ${parsed}`);
+    this.#unix = 'path' in parsed;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ ...parsed, backlog: BACKLOG }, () => {
@@ -46,13 +56,14 @@ export class Listener {
   #accept(accepted: net.Socket): void {
     let client: Client | undefined;
     const socket = readingInto(accepted, (length) => client?.read(length));
-    if (!this.#clients.admits(socket.remoteAddress)) {
-      // Not a word: whoever floods us should cost as little as can be.
+    const address = this.#unix ? UNIX_PEER : socket.remoteAddress;
+    if (address === undefined || !this.#clients.admits(address)) {
+      if (address !== undefined) this.#context.countUnrouted(FAULTS.shedding.status);
       socket.on('error', () => {});
-      socket.destroy();
+      socket.end(TURNED_AWAY, 'latin1', () => socket.destroy());
       return;
     }
-    client = new Client(this.#context, socket, 'http', (gone) => this.#clients.delete(gone));
+    client = new Client(this.#context, socket, address, 'http', (gone) => this.#clients.delete(gone));
     this.#clients.add(client);
     socket.resume();
   }
@@ -93,8 +104,6 @@ export class Clients {
   readonly #context: Context;
   readonly #all = new Set<Client>();
   readonly #byAddress = new Map<string, number>();
-  /** Connections turned away since the last collection. */
-  refused = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -104,14 +113,11 @@ export class Clients {
     return this.#all.size;
   }
 
-  admits(address: string | undefined): boolean {
+  /** Whether one more may come from this address. All peers on Unix sockets are one machine, and not counted. */
+  admits(address: string): boolean {
     const { connections, connectionsPerAddress } = this.#context.rules.settings.limits;
-    const admitted =
-      address !== undefined &&
-      this.#all.size < connections &&
-      (this.#byAddress.get(address) ?? 0) < connectionsPerAddress;
-    if (!admitted) this.refused++;
-    return admitted;
+    if (this.#all.size >= connections) return false;
+    return address === UNIX_PEER || (this.#byAddress.get(address) ?? 0) < connectionsPerAddress;
   }
 
   add(client: Client): void {
