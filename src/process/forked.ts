@@ -12,9 +12,13 @@ const log = createLogger('info', Number(process.env['SPILLWAY_WORKER']));
 const worker = new Worker(tell, systemClock, log);
 
 function tell(message: Up): void {
-  if (message.type !== 'leaving') process.send?.(message, undefined, undefined, unheard);
-  else if (process.connected) process.send?.(message, undefined, undefined, () => process.exit());
-  else process.exit();
+  if (message.type !== 'leaving') {
+    process.send?.(message, undefined, undefined, unheard);
+    return;
+  }
+  const end = () => process.exit(message.fault === undefined ? 0 : 1);
+  if (process.connected) process.send?.(message, undefined, undefined, end);
+  else end();
 }
 
 /** The primary is gone, which `disconnect` tells; what was not heard is lost with it. */
@@ -36,7 +40,6 @@ cluster.worker?.on('disconnect', () => {
 
 process.on('uncaughtException', (err) => {
   log.error({ err }, 'uncaught exception; this worker ends');
-  process.exitCode = 1;
   worker.report();
   tell({ type: 'leaving', fault: `uncaught exception: ${err.message}` });
 });

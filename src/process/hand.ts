@@ -45,9 +45,18 @@ export function hireProcess(): Hire {
       early?.forEach(send);
       early = undefined;
     });
+    let over = false;
+    const gone = (how: string) => {
+      if (!over) ear.gone(how);
+      over = true;
+    };
     // After `exit` messages may still be on their way; `close` comes when the line is empty.
     worker.process.once('close', (code: number | null, signal: string | null) => {
-      ear.gone(signal === null ? `exit code ${code}` : `signal ${signal}`);
+      gone(signal === null ? `exit code ${code}` : `signal ${signal}`);
+    });
+    // A process that never was does not close. Other errors are of a line that is about to.
+    worker.on('error', (fault) => {
+      if (worker.process.pid === undefined) gone(`it could not be started: ${fault.message}`);
     });
     return {
       pid: worker.process.pid ?? 0,

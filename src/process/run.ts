@@ -15,6 +15,7 @@ import { listenFault } from './fault.ts';
 import { hireInProcess, hireProcess } from './hand.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { restartNeeded } from './restart.ts';
+import { clearStale } from './socket.ts';
 import { version } from './version.ts';
 
 /** Where the config comes from: a file, or already at hand with the directory its relative paths start at. */
@@ -44,6 +45,7 @@ export async function runSpillway(source: Source): Promise<Running> {
   const read = async () => ('config' in source ? source.config : loadConfig(source.configPath));
   const config = await read();
   const settings = settingsIn(config, base);
+  const listen = settings.listen.map(({ address }) => address);
   let orders = ordersOf(settings);
   let leaving = false;
   const log = createLogger(settings.logLevel);
@@ -55,13 +57,14 @@ export async function runSpillway(source: Source): Promise<Running> {
   };
 
   try {
+    for (const address of [settings.admin.address, ...listen]) await clearStale(address);
     const store = await openStore(settings.store, base, log);
     parts.push(() => store.close());
 
     const totals = new Totals();
     const crew = new Crew({
       size: Math.max(1, settings.workers),
-      listen: settings.listen.map(({ address }) => address),
+      listen,
       orders,
       hire: settings.workers === 0 ? hireInProcess(systemClock, log) : hireProcess(),
       totals,

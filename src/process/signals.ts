@@ -22,7 +22,9 @@ export function heedSignals(running: Running): void {
       },
     );
   };
-  process.on('SIGHUP', () => void running.reload());
+  process.on('SIGHUP', () => {
+    if (!leaving) void running.reload();
+  });
   process.on('SIGTERM', leave);
   process.on('SIGINT', leave);
   // The workers finish what they have when their primary is gone, so nothing is gained by going on in doubt.

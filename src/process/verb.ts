@@ -54,7 +54,7 @@ export const HELP: Readonly<Record<string, Option>> = {
 /** The help of one verb. */
 export function verbHelp(name: string, verb: Verb): string {
   const details = verb.details === undefined ? '' : `\n${verb.details}\n`;
-  return `Usage: spillway ${name} ${verb.usage}\n\n${verb.summary}\n${details}\nOptions:\n${optionHelp({ ...verb.options, ...HELP })}\n${exitHelp()}`;
+  return `Usage: ${`spillway ${name} ${verb.usage}`.trimEnd()}\n\n${verb.summary}\n${details}\nOptions:\n${optionHelp({ ...verb.options, ...HELP })}\n${exitHelp()}`;
 }
 
 /** The help of them all. */

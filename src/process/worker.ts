@@ -63,7 +63,10 @@ export class Worker {
     this.#tell({ type: 'counts', counts, unrouted });
   }
 
-  /** Drains for up to `ms` milliseconds, by default as long as the settings say; then the last counts and the last word. */
+  /**
+   * Drains for up to `ms` milliseconds, by default as long as the settings say; then come the last counts and
+   * the last word.
+   */
   leave(ms: number = this.#drainLimit, fault?: string): Promise<void> {
     this.#left ??= this.#leave(ms, fault);
     return this.#left;
@@ -83,7 +86,8 @@ export class Worker {
       plane.adopt(state);
       this.#state = state;
       this.#plane = plane;
-      const addresses = await Promise.all(listen.map((address) => listenOn(plane, address)));
+      const addresses: string[] = [];
+      for (const address of listen) addresses.push(await listenOn(plane, address));
       this.#timer = setInterval(() => this.report(), PERIOD);
       this.#timer.unref();
       this.#tell({ type: 'adopted', revision: plane.revision });

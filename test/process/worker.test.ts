@@ -43,7 +43,7 @@ function workerOf(t: TestContext) {
     systemClock,
     { ...silent, setLevel() {} },
   );
-  t.after(() => worker.leave(0));
+  t.after(() => worker.leave(1000));
   const start = (state: State, listen = ['127.0.0.1:0']): Down => {
     return { type: 'start', settings: proxy, logLevel: 'info', state, listen };
   };
@@ -97,7 +97,7 @@ test('what was counted goes up, at the latest before the last word', async (t) =
   for (let i = 0; i < 3; i++) await (await fetch(`http://${addresses[0]}`)).text();
   await (await fetch(`http://${addresses[0]}/`, { headers: { connection: 'close' } })).text();
   const leaving = once(voice, 'leaving');
-  worker.hear({ type: 'drain', ms: 0 });
+  worker.hear({ type: 'drain', ms: 1000 });
   assert.equal((await leaving)[0].fault, undefined);
   const counts = said.flatMap((message) => (message.type === 'counts' ? message.counts : []));
   const answered = counts.flatMap(({ codes }) => codes.filter((_, index) => index % 2 === 1));
