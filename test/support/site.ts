@@ -1,0 +1,179 @@
+import type { TestContext } from 'node:test';
+import type { Clock } from '../../src/base/clock.ts';
+import { type Log, silent } from '../../src/base/log.ts';
+import type { LedgerCounts } from '../../src/model/counts.ts';
+import { FAULT_KINDS } from '../../src/model/fault.ts';
+import { type Config, type ProxySettings, settingsOf } from '../../src/model/settings.ts';
+import type { Service, State } from '../../src/model/state.ts';
+import { DataPlane } from '../../src/proxy/plane.ts';
+import { HandClock } from './clock.ts';
+import { patiently } from './patience.ts';
+import { connect, type Message, type Peer } from './peer.ts';
+
+/** A service as a test writes it: what is not said is the same in all tests. */
+export type Draft = Partial<Omit<Service, 'versions' | 'split'>> & {
+  /** Endpoints by version. The first version has all the traffic unless `weights` says otherwise. */
+  readonly versions: Readonly<Record<string, readonly string[]>>;
+  readonly weights?: Readonly<Record<string, number>>;
+};
+
+/** What stands in an access-log line. */
+export interface Line {
+  readonly service: string | null;
+  readonly version: string | null;
+  readonly why: string | null;
+  readonly method: string;
+  readonly status: number;
+  readonly latency: number | null;
+  readonly duration: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly fault: string | null;
+  readonly key: string | null;
+  readonly id: string;
+  readonly time: string;
+}
+
+export interface SiteOptions {
+  readonly settings?: Omit<Partial<Config>, 'listen' | 'services'>;
+  readonly at?: string;
+  readonly log?: Log;
+}
+
+/** What a version's ledger has counted, in words. */
+export interface Counted {
+  readonly codes: Readonly<Record<number, number>>;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly inFlight: number;
+}
+
+export function serviceOf({ versions, weights, ...rest }: Draft): Service {
+  const names = Object.keys(versions);
+  return {
+    match: [{}],
+    versions: Object.fromEntries(names.map((name) => [name, { endpoints: [...versions[name]!] }])),
+    split: {
+      weights: weights ?? { [names[0]!]: 100 },
+      salt: 'salt',
+      hashVersion: 1,
+      cause: 'seed',
+      since: '2026-01-01T00:00:00Z',
+    },
+    wholes: [names[0]!],
+    ...rest,
+  };
+}
+
+export function stateOf(revision: number, services: Readonly<Record<string, Draft>>): State {
+  return {
+    revision,
+    services: Object.fromEntries(Object.entries(services).map(([name, draft]) => [name, serviceOf(draft)])),
+  };
+}
+
+/** A data plane with a clock wound by hand, listening on a port of its own, with everything written to its log. */
+export class Site {
+  readonly clock: HandClock;
+  readonly plane: DataPlane;
+  address = '';
+  readonly #counts: LedgerCounts[] = [];
+  readonly #lines: Line[] = [];
+  readonly #waiting: ((line: Line) => void)[] = [];
+  readonly #clients: Peer[] = [];
+  #revision = 0;
+
+  private constructor(settings: ProxySettings, clock: HandClock, log: Log) {
+    this.clock = clock;
+    this.plane = new DataPlane(settings, {
+      clock: clock satisfies Clock,
+      log,
+      accessLog: {
+        write: (text) => {
+          const line = JSON.parse(text) as Line;
+          const waiting = this.#waiting.shift();
+          if (waiting) waiting(line);
+          else this.#lines.push(line);
+        },
+      },
+    });
+  }
+
+  /** Open until the test is over. */
+  static async open(
+    t: TestContext,
+    services: Readonly<Record<string, Draft>>,
+    { settings = {}, at = '127.0.0.1:0', log = silent }: SiteOptions = {},
+  ): Promise<Site> {
+    const site = new Site(settingsFor(settings), new HandClock(), log);
+    t.after(async () => {
+      for (const client of site.#clients) client.socket.destroy();
+      await site.plane.drain(0);
+    });
+    site.adopt(services);
+    site.address = await site.plane.listen(at);
+    return site;
+  }
+
+  /** Swaps the table for one of these services, with the next revision. */
+  adopt(services: Readonly<Record<string, Draft>>): void {
+    this.plane.adopt(stateOf(++this.#revision, services));
+  }
+
+  async connect(): Promise<Peer> {
+    const client = await connect(this.address);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** One request on a connection of its own, and its answer. */
+  async get(fields = '', target = '/'): Promise<Message> {
+    const client = await this.connect();
+    client.say(get(fields, target));
+    const answer = await client.message();
+    client.socket.destroy();
+    return answer;
+  }
+
+  /** What was recorded of the next exchange to end: the one event that every exchange has. */
+  record(): Promise<Line> {
+    const line = this.#lines.shift();
+    return line ? Promise.resolve(line) : patiently('a record', (resolve) => this.#waiting.push(resolve));
+  }
+
+  /** What was counted so far of a version. */
+  counted(version: string, service = 'app'): Counted {
+    this.#counts.push(...this.plane.collect());
+    const of = this.#counts.filter((each) => each.service === service && each.version === version);
+    return {
+      codes: sum(of.map((each) => each.codes)),
+      faults: Object.fromEntries(
+        Object.entries(sum(of.map((each) => each.faults))).map(([index, count]) => [
+          FAULT_KINDS[Number(index)],
+          count,
+        ]),
+      ),
+      inFlight: of.at(-1)?.inFlight ?? 0,
+    };
+  }
+}
+
+/** Settings in which every request is written to the access log. */
+export function settingsFor(settings: SiteOptions['settings']): ProxySettings {
+  return settingsOf({ listen: [], accessLog: { path: '-' }, ...settings }, 1).proxy;
+}
+
+export function get(fields = '', target = '/'): string {
+  return `GET ${target} HTTP/1.1\r\nhost: a.example\r\n${fields}\r\n`;
+}
+
+export function post(body: string, fields = ''): string {
+  return `POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: ${body.length}\r\n${fields}\r\n${body}`;
+}
+
+/** Adds up flat [index, count] pairs. */
+function sum(pairs: readonly (readonly number[])[]): Record<number, number> {
+  const out: Record<number, number> = {};
+  for (const flat of pairs)
+    for (let i = 0; i < flat.length; i += 2) out[flat[i]!] = (out[flat[i]!] ?? 0) + flat[i + 1]!;
+  return out;
+}
