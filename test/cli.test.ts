@@ -98,10 +98,10 @@ test('--help names every verb and what the exit codes mean', async () => {
 });
 
 test('every verb explains itself', async () => {
-  for (const verb of VERBS) {
-    const { code, out } = await spillway([verb, '--help']);
+  const helps = await Promise.all(VERBS.map((verb) => spillway([verb, '--help'])));
+  for (const [index, { code, out }] of helps.entries()) {
     assert.equal(code, 0);
-    assert.match(out, new RegExp(`^Usage: spillway ${verb}`));
+    assert.match(out, new RegExp(`^Usage: spillway ${VERBS[index]}`));
   }
 });
 
@@ -122,8 +122,9 @@ test('a command line that is not understood ends with 2, says why, and where to 
     [['status', '--timeout', '5 minutes'], /not a time to wait.*500ms/],
     [['status', '--admin', '127.0.0.1:8081'], /write http:\/\/127\.0\.0\.1:8081/],
   ];
-  for (const [args, says] of wrong) {
-    const { code, err } = await spillway(args);
+  const outcomes = await Promise.all(wrong.map(([args]) => spillway(args)));
+  for (const [index, { code, err }] of outcomes.entries()) {
+    const [args, says] = wrong[index]!;
     assert.equal(code, 2, args.join(' '));
     assert.match(err, says);
   }
