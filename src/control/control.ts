@@ -189,7 +189,7 @@ class StoreControl implements Control {
       const decision = this.#decide(command, circumstances, asking);
       if (decision === undefined) return { before, after: before, durable: true };
       const { services, entry } = decision;
-      const after = await this.#store.replace(before.revision, { services }, entry);
+      const after = await this.#store.replace(before.revision, { ...before, services }, entry);
       if (after !== undefined) {
         this.#serve(after);
         this.#tell(after, [{ ...entry, revision: after.revision }]);
@@ -215,7 +215,7 @@ class StoreControl implements Control {
     const decision = this.#decide(command, circumstances, asking);
     if (decision === undefined) return { before, after: before, durable: !this.#debts.any };
     const { services, entry } = decision;
-    const after: State = { services, revision: before.revision + 1 };
+    const after: State = { ...before, services, revision: before.revision + 1 };
     const to = wholeVersion(serviceOf(after, command.service).split.weights);
     this.#debts.owe({ command: { ...command, to }, circumstances, entry });
     this.#serve(after);

@@ -1,4 +1,6 @@
-import { type Static, type TSchema, Type } from 'typebox';
+import { Type } from 'typebox';
+import { type Of, ServiceName, VersionName } from './document.ts';
+import { RolloutSchema } from './rollout.ts';
 
 /**
  * The truth: which services there are, which versions they have, and how traffic is split over them. One
@@ -9,26 +11,7 @@ import { type Static, type TSchema, Type } from 'typebox';
  * the TypeScript types are derived from them.
  */
 
-/** A document all the way down: nobody changes one, everybody makes a new one that shares what stayed. */
-export type Document<T> = T extends object ? { readonly [K in keyof T]: Document<T[K]> } : T;
-/** The type of the documents that a schema admits. */
-export type Of<S extends TSchema> = Document<Static<S>>;
-
-const NAME = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$';
-
-/** Whether a text can name a service or a version. */
-export function isName(text: string): boolean {
-  return new RegExp(NAME).test(text);
-}
-
-export const ServiceName = Type.String({
-  pattern: NAME,
-  description: 'Name of a service: letters, digits, dot, dash, underscore; 64 at most.',
-});
-export const VersionName = Type.String({
-  pattern: NAME,
-  description: 'Name of a version, such as stable, canary, blue or v42.',
-});
+export { type Document, isName, type Of, ServiceName, VersionName } from './document.ts';
 
 export const MatchSchema = Type.Object(
   {
@@ -118,6 +101,17 @@ export const VersionSchema = Type.Object(
         description:
           'Who defined the version: the config file, or the admin API. A reload touches only those of the file.',
       }),
+    ),
+    requires: Type.Optional(
+      Type.Object(
+        {
+          schema: Type.String({
+            minLength: 1,
+            description: 'Range of database schemas it can live with: ">=12" or ">=12 <15".',
+          }),
+        },
+        { additionalProperties: false, description: 'What a version cannot do without.' },
+      ),
     ),
   },
   { additionalProperties: false },
@@ -217,6 +211,37 @@ export const ServiceConfigSchema = Type.Object(
 );
 export type ServiceConfig = Of<typeof ServiceConfigSchema>;
 
+/** What workers need to know of a rollout. Small and still, since a service is compiled anew when it changes. */
+export const TrialSchema = Type.Object(
+  {
+    rollout: Type.String({ description: 'Id of the rollout.' }),
+    epoch: Type.Integer({
+      minimum: 0,
+      description:
+        'Changes with every step, and when a step starts again: what is counted belongs to one epoch.',
+    }),
+    baseline: VersionName,
+    candidate: VersionName,
+    sticky: Type.Boolean({ description: 'Whether keys are counted, once an epoch, or requests.' }),
+  },
+  { additionalProperties: false, description: 'Which two versions are being compared.' },
+);
+export type Trial = Of<typeof TrialSchema>;
+
+export const QuarantineSchema = Type.Object(
+  {
+    build: Type.String({ description: 'The build that is refused.' }),
+    rollout: Type.String({ description: 'Id of the rollout that found it worse.' }),
+    since: Type.String({ format: 'date-time' }),
+    says: Type.String({ description: 'Why, in a sentence.' }),
+  },
+  {
+    additionalProperties: false,
+    description: 'A build that was rolled back, and is refused until released.',
+  },
+);
+export type Quarantine = Of<typeof QuarantineSchema>;
+
 /** A service as the truth holds it. */
 export const ServiceSchema = Type.Object(
   {
@@ -226,6 +251,8 @@ export const ServiceSchema = Type.Object(
     wholes: Type.Array(VersionName, {
       description: 'Versions that held all the traffic, oldest first: where a rollback can go.',
     }),
+    trial: Type.Optional(TrialSchema),
+    quarantine: Type.Optional(Type.Array(QuarantineSchema)),
   },
   { additionalProperties: false },
 );
@@ -235,6 +262,11 @@ export const StateSchema = Type.Object(
   {
     revision: Type.Integer({ minimum: 0 }),
     services: Type.Record(ServiceName, ServiceSchema, { additionalProperties: false }),
+    rollouts: Type.Optional(
+      Type.Record(Type.String(), RolloutSchema, {
+        description: 'By id: those under way, and the last few that ended of each service.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Of } from './state.ts';
+import type { Of } from './document.ts';
 
 /** What the evidence means, said in words and numbers. Rollouts act on `decision`; people read the rest. */
 

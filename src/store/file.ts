@@ -105,7 +105,7 @@ class FileStore implements Store {
   ): Promise<State | undefined> {
     return this.#turns.take(async () => {
       if (revision !== this.#snapshot.state.revision) return undefined;
-      const state = { services: next.services, revision: revision + 1 };
+      const state = { ...next, revision: revision + 1 };
       const snapshot = { state, entry: { ...entry, revision: state.revision } };
       try {
         // The snapshot about to be replaced may be the only place that holds the entry before.

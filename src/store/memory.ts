@@ -29,7 +29,7 @@ class MemoryStore implements Store {
     entry: Omit<AuditEntry, 'revision'>,
   ): Promise<State | undefined> {
     if (revision !== this.#state.revision) return undefined;
-    const state = { services: next.services, revision: revision + 1 };
+    const state = { ...next, revision: revision + 1 };
     this.#state = state;
     this.#entries.push({ ...entry, revision: state.revision });
     this.#listeners.tell(state);
