@@ -11,7 +11,8 @@ import { fileVersions, type SaltFor, seedService, weightsFor } from './seed.ts';
  * in everything but their split. Versions put through the API stay, unless the file names them by now. A service
  * that stays as it was is the same object, and so is a state, since workers compile anew only what is new.
  *
- * Returns a sentence with the cure, and nothing changes, when the file has dropped a version that holds traffic.
+ * Returns a sentence with the cure, and nothing changes, when the file has dropped a version that holds traffic
+ * or is in a rollout. A rollout under way goes on: its trial, and quarantines, are not the file's.
  */
 export function mergeStructure(
   state: State,
@@ -35,6 +36,10 @@ export function mergeStructure(
       faults.push(
         `service "${name}": the file no longer has version "${version}", which holds ${service.split.weights[version]} % of the traffic; shift its weight to another version first, or put the version back into the file`,
       );
+    for (const version of tried(service).filter((version) => !Object.hasOwn(next.versions, version)))
+      faults.push(
+        `service "${name}": the file no longer has version "${version}", which is in rollout ${service.trial!.rollout}; abort the rollout first, or put the version back into the file`,
+      );
     merged[name] = isDeepStrictEqual(service, next) ? service : next;
   }
   if (faults.length > 0) return faults.join('\n');
@@ -45,7 +50,15 @@ export function mergeStructure(
   return same ? state : { ...state, services: merged };
 }
 
-function mergeService({ versions, split, wholes }: Service, config: ServiceConfig): Service {
+/** The versions that a rollout compares at present. */
+function tried({ trial }: Service): string[] {
+  return trial === undefined ? [] : [trial.baseline, trial.candidate];
+}
+
+function mergeService(
+  { versions, split, wholes, trial, quarantine }: Service,
+  config: ServiceConfig,
+): Service {
   const { weights: _, ...structure } = config;
   const added = Object.entries(versions).filter(
     ([name, { owner }]) => owner === 'api' && !Object.hasOwn(config.versions, name),
@@ -57,5 +70,7 @@ function mergeService({ versions, split, wholes }: Service, config: ServiceConfi
     versions: next,
     split: isDeepStrictEqual(weights, split.weights) ? split : { ...split, weights },
     wholes: keptWholes(wholes, next),
+    ...(trial && { trial }),
+    ...(quarantine && { quarantine }),
   };
 }

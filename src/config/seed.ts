@@ -39,9 +39,9 @@ export function seedService({ weights, ...structure }: ServiceConfig, now: numbe
 /** The versions of a file, marked as its own. */
 export function fileVersions(versions: ServiceConfig['versions']): Service['versions'] {
   return Object.fromEntries(
-    Object.entries(versions).map(([name, { endpoints }]): [string, Version] => [
+    Object.entries(versions).map(([name, version]): [string, Version] => [
       name,
-      { endpoints, owner: 'file' },
+      { ...version, owner: 'file' },
     ]),
   );
 }

@@ -148,3 +148,37 @@ describe('a file that is read again', () => {
     assert.deepEqual(next.services['web']?.wholes, ['a']);
   });
 });
+
+describe('a file that is read again during a rollout', () => {
+  const file = { web: config({ stable: 100, canary: 0 }) };
+  const trial = { rollout: 'r1', epoch: 3, baseline: 'stable', candidate: 'canary', sticky: true };
+  const quarantine = [
+    { build: 'b7', rollout: 'r0', since: '2026-01-01T00:00:00.000Z', says: 'It was worse.' },
+  ];
+
+  function under(): State {
+    const { services, ...rest } = seeded(file);
+    return { ...rest, services: { web: { ...services['web']!, trial, quarantine } } };
+  }
+
+  test('keeps its trial, and quarantines', () => {
+    const changed = { web: { ...config({ stable: 100, canary: 0 }), maxBodyBytes: 9 } };
+    const { web } = merged(under(), changed).services;
+    assert.deepEqual([web?.maxBodyBytes, web?.trial, web?.quarantine], [9, trial, quarantine]);
+    const state = under();
+    assert.equal(merged(state, structuredClone(file)), state);
+  });
+
+  test('may not drop a version that is in it, though it holds no traffic', () => {
+    assert.match(
+      String(mergeStructure(under(), { web: config({ stable: 100 }) }, LATER, saltFor)),
+      /no longer has version "canary", which is in rollout r1; abort the rollout first/,
+    );
+  });
+
+  test('keeps what a version says it requires', () => {
+    const versions = { stable: { endpoints: ['a:1'], requires: { schema: '>=12' } } };
+    const { web } = seeded({ web: { ...config({ stable: 100 }), versions } }).services;
+    assert.deepEqual(web?.versions['stable']?.requires, { schema: '>=12' });
+  });
+});
