@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
@@ -73,6 +74,11 @@ export function createAdmin(options: AdminOptions): Admin {
       healthRoutes(app, { status, exposition, metricsNeed });
     },
   );
+  const answering = new Set<ServerResponse>();
+  server.server.on('request', (_request, response) => {
+    answering.add(response);
+    response.once('close', () => answering.delete(response));
+  });
   server.addHook('preClose', async () => {
     unsubscribe();
     streams.close();
@@ -86,7 +92,13 @@ export function createAdmin(options: AdminOptions): Admin {
         ? settings.address
         : formatAddress({ host: bound.address, port: bound.port });
     },
-    close: () => server.close(),
+    async close() {
+      // Node takes a connection that has not said anything yet for a busy one, and would wait for it.
+      const cut = setInterval(() => {
+        if (answering.size === 0) server.server.closeAllConnections();
+      }, 50);
+      await server.close().finally(() => clearInterval(cut));
+    },
   };
 }
 

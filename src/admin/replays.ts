@@ -69,7 +69,7 @@ export class Replays<T> {
 /** The key in an Idempotency-Key header, in quotes as the draft wants it or bare as most send it. */
 export function idempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const key = /^"?([!#-[\]-~]{1,255})"?$/.exec(header)?.[1];
+  const key = /^("?)([!#-[\]-~]{1,255})\1$/.exec(header)?.[2];
   if (key === undefined)
     throw new Problem(400, 'Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID.');
   return key;

@@ -48,6 +48,8 @@ export function createServer(
   const { access, log } = options;
   const app = fastify({
     bodyLimit: BODY_BYTES,
+    // While closing, whoever was let in is still answered.
+    return503OnClosing: false,
     // A client has 5 s for a head and 10 s for all of a request; silence ends a connection after a minute.
     requestTimeout: 10_000,
     connectionTimeout: 60_000,
@@ -60,7 +62,8 @@ export function createServer(
   });
   app.decorateRequest('actor');
   app.server.on('checkExpectation', (_request, response) => {
-    response.writeHead(417, { 'content-type': PROBLEM_TYPE });
+    response.statusCode = 417;
+    response.setHeader('content-type', PROBLEM_TYPE);
     response.end(bareProblem(417, 'Only the expectation 100-continue is known.'));
   });
 

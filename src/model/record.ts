@@ -74,6 +74,6 @@ export const ChangeSchema = Type.Object(
     }),
     receipt: Type.Optional(ReceiptSchema),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, description: 'What came of a change, and who serves it.' },
 );
 export type Change = Of<typeof ChangeSchema>;

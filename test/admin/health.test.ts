@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openHouse } from './house.ts';
+
+test('the process is live even while it is not ready', async (t) => {
+  const { ask, health } = await openHouse(t);
+  assert.deepEqual((await ask('GET', '/ready')).json, { status: 'ok' });
+  health.ready = false;
+  assert.deepEqual((await ask('GET', '/live')).json, { status: 'ok' });
+  const { status, json } = await ask('GET', '/ready');
+  assert.equal(status, 503);
+  assert.equal(json.detail, 'No worker accepts connections yet.');
+  assert.equal(json.type, 'urn:spillway:problem:not-ready');
+});
+
+test('probes are not counted against the limit', async (t) => {
+  const { ask } = await openHouse(t, { requestsPerMinute: 1 });
+  for (let i = 0; i < 4; i++) {
+    assert.equal((await ask('GET', '/live')).status, 200);
+    assert.equal((await ask('GET', '/ready')).status, 200);
+  }
+});
+
+test('the metrics tell of the truth, the workers and what was counted', async (t) => {
+  const { ask } = await openHouse(t);
+  const { headers, text } = await ask('GET', '/metrics');
+  assert.equal(headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  for (const line of [
+    'spillway_version_weight{service="checkout",version="stable"} 100',
+    'spillway_version_weight{service="checkout",version="canary"} 0',
+    'spillway_state_revision 1',
+    'spillway_workers 2',
+    'spillway_unrouted_requests_total{code="404"} 7',
+    'spillway_build_info{version="1.2.3"} 1',
+  ])
+    assert.ok(text.split('\n').includes(line), line);
+});
+
+test('what was counted of a version goes when the version does', async (t) => {
+  const { ask, totals } = await openHouse(t);
+  const nothing = {
+    codes: [],
+    faults: [],
+    latency: [],
+    duration: [],
+    latencySum: 0,
+    durationSum: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    inFlight: 0,
+  };
+  totals.add(
+    ['stable', 'canary'].map((version) => ({ service: 'checkout', version, ...nothing })),
+    1,
+  );
+  await ask('DELETE', '/v1/services/checkout/versions/canary');
+  assert.equal(totals.of('checkout', 'canary'), undefined);
+  assert.ok(totals.of('checkout', 'stable'));
+});

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { BUCKETS, bucketOf, upperBound } from '../../src/base/histogram.ts';
+import { BOUNDS, createExposition, cumulate } from '../../src/metrics/exposition.ts';
+import { Totals } from '../../src/metrics/totals.ts';
+import { FAULTS, faultIndex } from '../../src/model/fault.ts';
+import type { State } from '../../src/model/state.ts';
+import { needPrometheus } from './prometheus.ts';
+
+const STATE: State = {
+  revision: 12,
+  services: {
+    web: {
+      match: [{ path: '/' }],
+      versions: { v1: { endpoints: [] }, v2: { endpoints: [] }, constructor: { endpoints: [] } },
+      split: {
+        weights: { v1: 99.5, v2: 0.5 },
+        salt: '',
+        hashVersion: 1,
+        cause: 'seed',
+        since: '2026-01-02T03:04:05Z',
+      },
+      wholes: ['v1'],
+    },
+  },
+};
+
+function filled(): Totals {
+  const totals = new Totals();
+  for (const worker of [1, 2])
+    totals.add(
+      [
+        {
+          service: 'web',
+          version: 'v1',
+          codes: [200, 90, 499, 3, 502, 1],
+          faults: [faultIndex(FAULTS.reset), 1],
+          latency: [bucketOf(0.2), 50, bucketOf(7), 40, bucketOf(120_000), 1],
+          duration: [bucketOf(8), 94],
+          latencySum: 120_290,
+          durationSum: 752,
+          bytesIn: 1000,
+          bytesOut: 5000,
+          inFlight: worker,
+        },
+      ],
+      worker,
+    );
+  return totals;
+}
+
+function render(totals = filled()): Promise<string> {
+  return createExposition({
+    totals,
+    state: () => STATE,
+    workers: () => 2,
+    unrouted: () => ({ 400: 4, 404: 5 }),
+    version: '1.2.3',
+  }).render();
+}
+
+test('every number is shown under the name that dashboards rely on', async () => {
+  const text = await render();
+  const lines = new Set(text.split('\n'));
+  const at = '{service="web",version="v1"';
+  for (const line of [
+    `spillway_requests_total${at},code="200"} 180`,
+    `spillway_requests_total${at},code="499"} 6`,
+    `spillway_faults_total${at},kind="reset"} 2`,
+    `spillway_upstream_latency_seconds_bucket${at},le="0.0005"} 100`,
+    `spillway_upstream_latency_seconds_bucket${at},le="0.005"} 100`,
+    `spillway_upstream_latency_seconds_bucket${at},le="0.01"} 180`,
+    `spillway_upstream_latency_seconds_bucket${at},le="60"} 180`,
+    `spillway_upstream_latency_seconds_bucket${at},le="+Inf"} 182`,
+    `spillway_upstream_latency_seconds_sum${at}} 240.58`,
+    `spillway_upstream_latency_seconds_count${at}} 182`,
+    `spillway_request_duration_seconds_count${at}} 188`,
+    `spillway_in_flight_requests${at}} 3`,
+    `spillway_received_bytes_total${at}} 2000`,
+    `spillway_sent_bytes_total${at}} 10000`,
+    `spillway_version_weight${at}} 99.5`,
+    'spillway_version_weight{service="web",version="v2"} 0.5',
+    'spillway_version_weight{service="web",version="constructor"} 0',
+    'spillway_state_revision 12',
+    'spillway_workers 2',
+    'spillway_unrouted_requests_total{code="400"} 4',
+    'spillway_unrouted_requests_total{code="404"} 5',
+    'spillway_build_info{version="1.2.3"} 1',
+  ])
+    assert.ok(lines.has(line), line);
+  assert.match(text, /^process_resident_memory_bytes \d+/m);
+  assert.match(text, /^# TYPE spillway_upstream_latency_seconds histogram$/m);
+});
+
+test('no counter goes back when a worker is replaced', async () => {
+  const totals = filled();
+  const before = counters(await render(totals));
+  totals.forget(1);
+  totals.add([{ ...NOTHING, codes: [200, 1] }], 1);
+  const after = counters(await render(totals));
+  for (const [name, value] of before) assert.ok(after.get(name)! >= value, name);
+  assert.equal(after.get('spillway_requests_total{service="web",version="v1",code="200"}'), 181);
+});
+
+const NOTHING = {
+  service: 'web',
+  version: 'v1',
+  codes: [],
+  faults: [],
+  latency: [],
+  duration: [],
+  latencySum: 0,
+  durationSum: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  inFlight: 0,
+};
+
+function counters(text: string): Map<string, number> {
+  const samples = text.matchAll(/^(spillway_\w*(?:_total|_bucket|_sum|_count){.*}) (.*)$/gm);
+  return new Map(Array.from(samples, ([, name, value]) => [name!, Number(value)]));
+}
+
+test('cumulated counts never fall, end in the total, and claim no duration below a bound that was not', () => {
+  const durations = fc.array(fc.double({ min: 0, max: 2e6, noNaN: true }), { maxLength: 50 });
+  fc.assert(
+    fc.property(durations, (milliseconds) => {
+      const counts = new Float64Array(BUCKETS);
+      for (const ms of milliseconds) counts[bucketOf(ms)]!++;
+      const cumulated = cumulate(counts);
+      assert.equal(cumulated.at(-1), milliseconds.length);
+      for (const [index, bound] of BOUNDS.entries()) {
+        const ms = bound * 1000;
+        const truly = (limit: number) => milliseconds.filter((each) => each < limit).length;
+        assert.ok(cumulated[index]! <= truly(ms));
+        assert.ok(cumulated[index]! >= truly(ms * (1 - 1 / 32)));
+        assert.ok(cumulated[index]! <= cumulated[index + 1]!);
+      }
+    }),
+  );
+});
+
+test('where a fine bucket ends below a bound, its count is below it to the last one', () => {
+  for (const [index, bound] of BOUNDS.entries()) {
+    const border = bucketOf(bound * 1000);
+    assert.ok(upperBound(border - 1) <= bound * 1000 && upperBound(border) > bound * 1000);
+    const below = new Float64Array(BUCKETS);
+    below[border - 1] = 7;
+    assert.equal(cumulate(below)[index], 7);
+    const above = new Float64Array(BUCKETS);
+    above[border] = 7;
+    assert.equal(cumulate(above)[index], 0);
+  }
+});
+
+test('promtool finds nothing to complain of', async (t) => {
+  if (!needPrometheus(t)) return;
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: await render(),
+    encoding: 'utf8',
+  });
+  assert.equal(stdout + stderr, '');
+  assert.equal(status, 0);
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BUCKETS, bucketOf } from '../../src/base/histogram.ts';
+import { Totals } from '../../src/metrics/totals.ts';
+import type { LedgerCounts } from '../../src/model/counts.ts';
+import { FAULTS, type Fault, faultIndex } from '../../src/model/fault.ts';
+
+function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
+  return {
+    service: 'web',
+    version: 'v1',
+    codes: [],
+    faults: [],
+    latency: [],
+    duration: [],
+    latencySum: 0,
+    durationSum: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    inFlight: 0,
+    ...over,
+  };
+}
+
+function faults(...of: readonly [Fault, number][]): number[] {
+  return of.flatMap(([fault, count]) => [faultIndex(fault), count]);
+}
+
+test('what workers counted adds up', () => {
+  const totals = new Totals();
+  const latency = [bucketOf(1), 2, bucketOf(100), 1];
+  totals.add(
+    [counts({ codes: [200, 3], latency, latencySum: 102, bytesIn: 5, bytesOut: 50, inFlight: 1 })],
+    1,
+  );
+  totals.add(
+    [counts({ codes: [200, 1, 404, 2], latency, latencySum: 102, bytesIn: 5, bytesOut: 50, inFlight: 2 })],
+    2,
+  );
+  const of = totals.of('web', 'v1')!;
+  assert.deepEqual(
+    [...of.codes],
+    [
+      [200, 4],
+      [404, 2],
+    ],
+  );
+  assert.equal(of.latency[bucketOf(1)], 4);
+  assert.equal(
+    of.latency.reduce((a, b) => a + b),
+    6,
+  );
+  assert.equal(of.latencySum, 204);
+  assert.deepEqual([of.bytesIn, of.bytesOut], [10, 100]);
+  assert.equal(of.inFlight, 3);
+  assert.equal(totals.of('web', 'v2'), undefined);
+  assert.equal(totals.of('api', 'v1'), undefined);
+});
+
+test('what is in flight is the number itself, and goes with the worker; counts stay', () => {
+  const totals = new Totals();
+  totals.add([counts({ codes: [200, 10], inFlight: 5 })], 1);
+  totals.add([counts({ inFlight: 2 })], 1);
+  totals.add([counts({ inFlight: 4 })], 2);
+  assert.equal(totals.of('web', 'v1')?.inFlight, 6);
+  totals.forget(1);
+  assert.equal(totals.of('web', 'v1')?.inFlight, 4);
+  assert.equal(totals.of('web', 'v1')?.summary().requests, 10);
+  totals.add([counts({ codes: [200, 1], inFlight: 1 })], 1);
+  assert.equal(totals.of('web', 'v1')?.inFlight, 5);
+  assert.equal(totals.of('web', 'v1')?.summary().requests, 11);
+});
+
+test('an error is counted once, and only against whose doing it was', () => {
+  const errors = (codes: readonly number[], ...of: readonly [Fault, number][]) => {
+    const totals = new Totals();
+    totals.add([counts({ codes, faults: faults(...of) })], 1);
+    return totals.of('web', 'v1')?.summary().errors;
+  };
+  assert.equal(errors([200, 90, 404, 5, 500, 3]), 3, 'answers of the version');
+  assert.equal(errors([502, 2], [FAULTS.refused, 2]), 2, 'answered for it');
+  assert.equal(errors([200, 9], [FAULTS.reset, 1]), 0, 'a retry that ended well');
+  assert.equal(
+    errors([200, 9], [FAULTS.truncated, 2], [FAULTS.bodyTimeout, 1]),
+    3,
+    'broken off while being relayed',
+  );
+  assert.equal(errors([200, 9, 499, 4], [FAULTS.clientGone, 4]), 0, 'clients that left');
+  assert.equal(
+    errors([503, 4, 500, 1], [FAULTS.shedding, 3], [FAULTS.shedding, 1]),
+    1,
+    'answers of the proxy',
+  );
+});
+
+test('the summary tells quantiles of the upstream latency once there are any', () => {
+  const totals = new Totals();
+  totals.add([counts({ codes: [200, 1] })], 1);
+  assert.deepEqual(totals.of('web', 'v1')?.summary(), { requests: 1, errors: 0 });
+  totals.add([counts({ latency: [bucketOf(2), 94, bucketOf(20), 4, bucketOf(200), 2] })], 1);
+  const { p50, p95, p99 } = totals.of('web', 'v1')!.summary();
+  for (const [got, wanted] of [
+    [p50, 2],
+    [p95, 20],
+    [p99, 200],
+  ] as const)
+    assert.ok(Math.abs(got! / wanted - 1) < 0.03, `${got} is not about ${wanted}`);
+});
+
+test('versions that are no more are let go', () => {
+  const totals = new Totals();
+  totals.add([counts(), counts({ version: 'v2' }), counts({ service: 'api' })], 1);
+  totals.retain((service, version) => service === 'web' && version === 'v2');
+  assert.deepEqual(
+    Array.from(totals.all(), ({ service, version }) => [service, version]),
+    [['web', 'v2']],
+  );
+});
+
+test('the longest duration has its bucket too', () => {
+  const totals = new Totals();
+  totals.add([counts({ duration: [BUCKETS - 1, 1] })], 1);
+  assert.equal(totals.of('web', 'v1')?.duration[BUCKETS - 1], 1);
+});
