@@ -30,7 +30,7 @@ const HeadersSchema = Type.Record(Type.String(), Type.String());
  * it, before it is left. Those of the plan: `start`, before anything; `promotion`, before the candidate gets
  * all the traffic; `bake`, before the bake may end; `finish`, once it is over, whichever way, when an answer
  * changes nothing any more; `rollback`, again and again while it runs: a pass means go back; `event`, told of
- * everything, never waited for.
+ * everything that people are notified of, never waited for.
  */
 export const MomentNameSchema = Type.Enum([
   'start',
@@ -407,6 +407,12 @@ export const MetricSchema = Type.Object(
     weight: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, description: "Its part of alpha, by the others'. Default 1." }),
     ),
+    trigger: Type.Optional(
+      Type.Enum(['increase', 'sensitive', 'twice', 'provenTwice'], {
+        description:
+          'errorRatio: how much worse is too much, in a word instead of in ratios. Default increase.',
+      }),
+    ),
     ratios: Type.Optional(
       Type.Array(Type.Number({ exclusiveMinimum: 0 }), {
         minItems: 1,
@@ -530,6 +536,7 @@ export type Cause = Of<typeof CauseSchema>;
 const step = Type.Integer({ minimum: 0, description: 'Index of the step.' });
 const standing = Type.Optional(VerdictSchema.properties.decision);
 const since = Moment;
+const late = Type.Optional(Type.Literal(true, { description: 'Its time is over; people have been told.' }));
 
 /** At a door: it opens when every gate has passed. `step`: to be entered (before), or to be left (after). */
 const AtStartSchema = Type.Object(
@@ -560,11 +567,11 @@ const SteppingSchema = Type.Object(
     step,
     since,
     standing,
-    late: Type.Optional(Type.Literal(true, { description: 'atMost is over; people have been told.' })),
+    late,
   },
   CLOSED,
 );
-const BakingSchema = Type.Object({ at: Type.Literal('baking'), since, standing }, CLOSED);
+const BakingSchema = Type.Object({ at: Type.Literal('baking'), since, standing, late }, CLOSED);
 
 const RunningSchema = Type.Union([
   AtStartSchema,
@@ -585,8 +592,8 @@ const PausedSchema = Type.Object(
     says: Type.String(),
     since,
     kept: RunningSchema,
-    afresh: Type.Optional(
-      Type.Literal(true, { description: 'Going on puts the weight back and begins the step again.' }),
+    putBack: Type.Optional(
+      Percent("Going on puts the candidate's part back to this and begins with new evidence."),
     ),
   },
   CLOSED,
@@ -675,6 +682,7 @@ export const RolloutSchema = Type.Object(
     weight: Percent("The candidate's part of the share at present."),
     epoch: Type.Integer({ minimum: 0, description: 'Counts up with every step, and when one begins again.' }),
     seq: Type.Integer({ minimum: 0, description: 'Transitions so far.' }),
+    noted: Type.Array(CauseSchema, { description: 'Told, not acted on, since the step began.' }),
     history: Type.Array(TransitionSchema, { description: 'The newest hundred, oldest first.' }),
     errands: Type.Array(ErrandSchema, { description: 'Not reported done yet.' }),
   },
@@ -691,7 +699,7 @@ export interface SeenSoFar {
   readonly keys: number;
 }
 
-/** What the candidate has cost since the rollout began, all epochs together. */
+/** What the candidate has cost, epochs together. */
 export const HarmSchema = Type.Object(
   {
     requests: Type.Integer({ minimum: 0 }),
@@ -714,7 +722,8 @@ export type RolloutEvent =
       readonly verdict: Of<typeof VerdictSchema>;
       readonly seen: SeenSoFar;
     }
-  | { readonly type: 'harm'; readonly harm: Harm }
+  /** `harm`: since the rollout began. `lately`: in the last seconds, for the tripwire. */
+  | { readonly type: 'harm'; readonly harm: Harm; readonly lately?: Harm }
   /** A gate has answered. `errand`: the id of the one that asked. */
   | { readonly type: 'gate'; readonly errand: string; readonly pass: boolean; readonly says: string }
   | { readonly type: 'pause'; readonly by: string; readonly says?: string }
