@@ -42,19 +42,36 @@ const DEAD = 6;
 /** A client that has closed its side gets this long for an answer to begin, and between pieces of it, ms. */
 const HALF_CLOSED_GRACE = 1000;
 
+/** A socket that knows its connection: so one set of listeners serves them all, and an idle one costs little. */
+export interface ClientSocket extends net.Socket {
+  client?: Client;
+}
+
+function onEnd(this: ClientSocket): void {
+  this.client!.ended();
+}
+function onClose(this: ClientSocket): void {
+  this.client!.closed();
+}
+function onDrain(this: ClientSocket): void {
+  this.client!.drained();
+}
+
 /** One client connection: reads requests, gives each to its exchange, writes what comes back, in order. */
 export class Client implements Expiring {
   readonly context: Context;
-  readonly socket: net.Socket;
+  readonly socket: ClientSocket;
   /** The peer's address; `unknown` on a Unix socket. */
   readonly address: string;
   /** Whether the peer's X-Forwarded-* and X-Request-Id are believed. */
   readonly trusted: boolean;
   /** https or http, as it goes to endpoints. */
   readonly scheme: string;
+  /** What endpoints are told of a client that may not speak for itself. */
+  readonly forwarded: string;
   deadline: number;
-  readonly #exchange: Exchange;
-  readonly #gone: (client: Client) => void;
+  /** Lent by the context while there is a request. */
+  #exchange: Exchange | undefined;
   #state = HEAD;
   /** The start of a head that has not come whole, or a request that has to wait for the answer before it. */
   #held: Buffer | undefined;
@@ -66,27 +83,22 @@ export class Client implements Expiring {
   #paused = false;
   #halfClosed = false;
 
-  constructor(
-    context: Context,
-    socket: net.Socket,
-    address: string,
-    scheme: string,
-    gone: (client: Client) => void,
-  ) {
+  constructor(context: Context, socket: ClientSocket, address: string, scheme: string) {
     this.context = context;
     this.socket = socket;
     this.scheme = scheme;
     this.address = address;
-    this.trusted = context.rules.trusted.has(this.address);
-    this.#gone = gone;
-    this.#exchange = new Exchange(this);
+    this.forwarded = `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\n`;
+    this.trusted = context.rules.trusted.has(address);
     // A connection that never says anything has as long as a head may take.
     this.deadline = context.deadlines.in(this.#timeouts.head);
-    socket.on('end', () => this.#ended());
-    socket.on('error', () => this.#closed());
-    socket.on('close', () => this.#closed());
-    socket.on('drain', () => this.#drained());
+    socket.client = this;
+    socket.on('end', onEnd);
+    socket.on('error', onClose);
+    socket.on('close', onClose);
+    socket.on('drain', onDrain);
     context.deadlines.add(this);
+    context.clients.add(this);
   }
 
   /** Whether it waits for a request and nothing of one has come. */
@@ -163,8 +175,9 @@ export class Client implements Expiring {
 
   /** The answer is written. `last`: the connection ends with it. */
   done(last: boolean): void {
+    this.#return();
     if (this.#state === DEAD) return;
-    if (last) return this.#linger();
+    if (last || this.context.draining) return this.#linger();
     this.#state = HEAD;
     this.#headBegun = false;
     this.#blocked = false;
@@ -185,21 +198,25 @@ export class Client implements Expiring {
     if (this.#held !== undefined) {
       const held = this.#held;
       this.#held = undefined;
-      this.#exchange.tunnelled(held, 0, held.length - 1);
+      this.#exchange!.tunnelled(held, 0, held.length - 1);
     }
     this.resume();
   }
 
   /** The other side of a tunnel has ended. */
   finish(): void {
+    this.#return();
     this.#linger();
   }
 
   /** Cuts the connection so that the client can tell: an answer broken off must never look whole. */
   cut(): void {
+    this.#return();
     if (this.#state === DEAD) return;
     this.#bury();
-    this.socket.resetAndDestroy();
+    // A socket that is being closed cannot be reset any more: Node fails, and spins.
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** Closes a connection that waits for nothing. */
@@ -216,7 +233,7 @@ export class Client implements Expiring {
       case CHUNKED:
       case ANSWERING:
         this.deadline = Number.POSITIVE_INFINITY;
-        return this.#halfClosed ? this.#leave(FAULTS.clientGone) : this.#exchange.expired();
+        return this.#halfClosed ? this.#leave(FAULTS.clientGone) : this.#exchange!.expired();
       default:
         this.#bury();
         this.socket.destroy();
@@ -251,11 +268,24 @@ export class Client implements Expiring {
           this.pause();
           return this.#hold(buffer, at, end);
         case TUNNEL:
-          return this.#exchange.tunnelled(buffer, at, end);
+          return this.#exchange!.tunnelled(buffer, at, end);
         default:
           return;
       }
     }
+  }
+
+  #lend(): Exchange {
+    this.#exchange = this.context.exchanges.pop() ?? new Exchange(this.context);
+    this.#exchange.client = this;
+    return this.#exchange;
+  }
+
+  /** The exchange is over and recorded; another connection may use it. */
+  #return(): void {
+    if (this.#exchange === undefined) return;
+    this.context.exchanges.push(this.#exchange);
+    this.#exchange = undefined;
   }
 
   /** Keeps what cannot be worked on yet, with room for the byte behind it. */
@@ -294,7 +324,7 @@ export class Client implements Expiring {
       if (last !== undefined) this.#state = ANSWERING;
       else this.deadline = this.context.deadlines.in(this.#timeouts.body);
       const { from, to, next } = this.#decoder;
-      this.#exchange.begin(buffer, head, from, to, last);
+      this.#lend().begin(buffer, head, from, to, last);
       return next;
     }
     const length = Math.max(0, head.contentLength);
@@ -302,7 +332,7 @@ export class Client implements Expiring {
     this.#left = length - (to - bodyStart);
     this.#state = this.#left === 0 ? ANSWERING : LENGTH;
     if (this.#left > 0) this.deadline = this.context.deadlines.in(this.#timeouts.body);
-    this.#exchange.begin(buffer, head, bodyStart, to, this.#left === 0 ? '' : undefined);
+    this.#lend().begin(buffer, head, bodyStart, to, this.#left === 0 ? '' : undefined);
     return to;
   }
 
@@ -313,19 +343,19 @@ export class Client implements Expiring {
       const to = Math.min(end, at + this.#left);
       this.#left -= to - at;
       if (this.#left === 0) this.#read();
-      this.#exchange.body(buffer, at, to, this.#left === 0 ? '' : undefined);
+      this.#exchange!.body(buffer, at, to, this.#left === 0 ? '' : undefined);
       return to;
     }
     const decoder = this.#decoder!;
     const result = decoder.decode(buffer, at, end, trailers, this.context.rules.settings.limits);
     if (result < MORE) {
-      this.#exchange.abort(FAULTS.badRequest);
+      this.#exchange!.abort(FAULTS.badRequest);
       return end;
     }
     const { from, to, next } = decoder;
     const last = result === DONE ? this.#trailerLines() : undefined;
     if (last !== undefined) this.#read();
-    if (last !== undefined || to > from) this.#exchange.body(buffer, from, to, last);
+    if (last !== undefined || to > from) this.#exchange!.body(buffer, from, to, last);
     return next;
   }
 
@@ -362,7 +392,8 @@ export class Client implements Expiring {
     this.socket.resume();
   }
 
-  #ended(): void {
+  /** The client has closed its sending side. */
+  ended(): void {
     this.#halfClosed = true;
     switch (this.#state) {
       case HEAD:
@@ -374,11 +405,12 @@ export class Client implements Expiring {
         if (!this.#blocked) this.deadline = this.context.deadlines.in(HALF_CLOSED_GRACE);
         return;
       case TUNNEL:
-        return this.#exchange.tunnelEnded();
+        return this.#exchange!.tunnelEnded();
     }
   }
 
-  #drained(): void {
+  /** All that was written has gone out. */
+  drained(): void {
     if (this.#state === LINGER) return;
     if (this.#blocked) {
       this.#blocked = false;
@@ -387,22 +419,25 @@ export class Client implements Expiring {
           ? Number.POSITIVE_INFINITY
           : this.context.deadlines.in(this.#timeouts.body);
     }
-    this.#exchange.drained();
+    this.#exchange?.drained();
   }
 
   /** The client is not there any more, or as good as. */
   #leave(fault: Fault): void {
     this.#bury();
     this.socket.destroy();
-    this.#exchange.clientGone(fault);
+    this.#exchange?.clientGone(fault);
+    this.#return();
   }
 
-  #closed(): void {
+  /** The connection is gone, for whatever reason. */
+  closed(): void {
     if (this.#state === DEAD) return;
     const answering = this.#state !== LINGER;
     this.#bury();
     this.socket.destroy();
-    if (answering) this.#exchange.clientGone(FAULTS.clientGone);
+    if (answering) this.#exchange?.clientGone(FAULTS.clientGone);
+    this.#return();
   }
 
   #bury(): void {
@@ -410,7 +445,7 @@ export class Client implements Expiring {
     this.#held = undefined;
     this.deadline = Number.POSITIVE_INFINITY;
     this.context.deadlines.delete(this);
-    this.#gone(this);
+    this.context.clients.delete(this);
   }
 }
 

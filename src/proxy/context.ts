@@ -5,6 +5,8 @@ import { type Drops, requestDrops, withoutHost } from '../http/rewrite.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Table } from '../routing/table.ts';
 import type { AccessLog } from './accesslog.ts';
+import { Clients } from './clients.ts';
+import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Mint } from './mint.ts';
 
@@ -41,6 +43,9 @@ export class Context {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly mint = new Mint();
+  readonly clients = new Clients();
+  /** Exchanges that nobody uses at the moment. */
+  readonly exchanges: Exchange[] = [];
   /** Answers to requests that reached no service, by status, since they were last collected. */
   unrouted: Record<string, number> = {};
 

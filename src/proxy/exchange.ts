@@ -37,15 +37,16 @@ const MINTED = Buffer.from(MINTED_COOKIE, 'latin1');
 const span: Span = { start: 0, end: 0 };
 
 /**
- * One request and its response, from first byte to record. A connection has one, used again for each request
- * in turn.
+ * One request and its response, from first byte to record. A connection has one for as long as it has a
+ * request; then it is lent to the next.
  *
  * `begin` is the whole way of a request: match host and path to a service, find the key, choose the version,
  * pick an endpoint, send. What the endpoint then does comes back through the Asker methods, what the client
  * does through the others, and every way out leads through `#record`, exactly once.
  */
 export class Exchange implements Asker {
-  readonly #client: Client;
+  /** Whose request it is. */
+  client!: Client;
   readonly #context: Context;
 
   #active = false;
@@ -90,12 +91,9 @@ export class Exchange implements Asker {
   #hostName = '';
   #routes: Routes<Lane> | undefined;
   #table: Table<Lane> | undefined;
-  #forwarded = '';
 
-  constructor(client: Client) {
-    this.#client = client;
-    this.#context = client.context;
-    this.#forwarded = `x-forwarded-for: ${client.address}\r\nx-forwarded-proto: ${client.scheme}\r\n`;
+  constructor(context: Context) {
+    this.#context = context;
   }
 
   // ---- the way of a request
@@ -125,7 +123,7 @@ export class Exchange implements Asker {
     this.#headOnly = head.isHead;
     this.#old = head.minor === 0;
     this.#upgrade = undefined;
-    this.#close = head.close || this.#client.lastRequest;
+    this.#close = head.close || this.client.lastRequest;
     this.#setCookie = '';
     this.#tried = 0;
     this.#tries = 0;
@@ -175,7 +173,7 @@ export class Exchange implements Asker {
       const asked = service.override.allows(
         service.name,
         head.value(buffer, head.find(X_SPILLWAY_VERSION)),
-        this.#client.address,
+        this.client.address,
         this.#context.clock.now() / 1000,
       );
       const version = asked === undefined ? undefined : service.version(asked);
@@ -215,9 +213,9 @@ export class Exchange implements Asker {
   }
 
   #makeKey(mint: boolean, byAddress: boolean): Buffer {
-    const made = Buffer.from(mint || !byAddress ? this.#context.mint.key() : this.#client.address, 'latin1');
+    const made = Buffer.from(mint || !byAddress ? this.#context.mint.key() : this.client.address, 'latin1');
     if (mint)
-      this.#setCookie = `set-cookie: ${MINTED_COOKIE}=${made.toString('latin1')}; ${KEY_COOKIE}${this.#client.scheme === 'https' ? '; Secure' : ''}\r\n`;
+      this.#setCookie = `set-cookie: ${MINTED_COOKIE}=${made.toString('latin1')}; ${KEY_COOKIE}${this.client.scheme === 'https' ? '; Secure' : ''}\r\n`;
     this.#why = mint ? 'minted' : byAddress ? 'address' : 'random';
     span.start = 0;
     span.end = made.length;
@@ -230,10 +228,10 @@ export class Exchange implements Asker {
     const ownHost = head.absolute || head.hostStart === 0;
     if (head.nominates) dropNominated(buffer, head, this.#service!.key.header);
     const drops = ownHost ? rules.dropsWithHost : rules.drops;
-    let out = requestLines(buffer, head, this.#client.trusted ? drops.trusted : drops.stranger);
+    let out = requestLines(buffer, head, this.client.trusted ? drops.trusted : drops.stranger);
     if (ownHost)
-      out += `host: ${head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : localHost(this.#client)}\r\n`;
-    out += this.#client.trusted ? this.#forwardedOn(buffer, head) : this.#forwarded + this.#hostLine;
+      out += `host: ${head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : localHost(this.client)}\r\n`;
+    out += this.client.trusted ? this.#forwardedOn(buffer, head) : this.client.forwarded + this.#hostLine;
     out += `x-request-id: ${this.#requestId}\r\n${lane.line}`;
     this.#chunkedUp = head.chunked;
     if (head.chunked) out += 'transfer-encoding: chunked\r\n';
@@ -261,13 +259,13 @@ export class Exchange implements Asker {
       addresses += `${head.value(buffer, i)}, `;
     const proto = head.find(X_FORWARDED_PROTO);
     const host = head.find(X_FORWARDED_HOST);
-    const protoLine = `x-forwarded-proto: ${proto < 0 ? this.#client.scheme : head.value(buffer, proto)}\r\n`;
+    const protoLine = `x-forwarded-proto: ${proto < 0 ? this.client.scheme : head.value(buffer, proto)}\r\n`;
     const hostLine = host < 0 ? this.#hostLine : `x-forwarded-host: ${head.value(buffer, host)}\r\n`;
-    return `x-forwarded-for: ${addresses}${this.#client.address}\r\n${protoLine}${hostLine}`;
+    return `x-forwarded-for: ${addresses}${this.client.address}\r\n${protoLine}${hostLine}`;
   }
 
   #idOf(buffer: Buffer, head: Head): string {
-    if (this.#client.trusted && head.has(X_REQUEST_ID)) {
+    if (this.client.trusted && head.has(X_REQUEST_ID)) {
       const given = head.value(buffer, head.find(X_REQUEST_ID));
       if (given.length > 0 && given.length <= 200) return given;
     }
@@ -297,8 +295,8 @@ export class Exchange implements Asker {
       }
       this.#waiting = true;
       this.#hold();
-      this.#client.pause();
-      this.#client.waitFor(terms.connect);
+      this.client.pause();
+      this.client.waitFor(terms.connect);
       return;
     }
     this.#connection = connection;
@@ -309,7 +307,7 @@ export class Exchange implements Asker {
     } else {
       this.#hold();
       // The socket keeps what it is given until it is connected; it should not be given more.
-      if (!this.#whole) this.#client.pause();
+      if (!this.#whole) this.client.pause();
     }
   }
 
@@ -322,9 +320,9 @@ export class Exchange implements Asker {
 
   granted(): void {
     this.#waiting = false;
-    this.#client.waitFor(Number.POSITIVE_INFINITY);
+    this.client.waitFor(Number.POSITIVE_INFINITY);
     this.#connect(false);
-    if (this.#connection?.connected) this.#client.resume();
+    if (this.#connection?.connected) this.client.resume();
   }
 
   writable(): void {
@@ -332,18 +330,18 @@ export class Exchange implements Asker {
       this.#unhold();
       this.#sent(this.#context.clock.monotonic());
     }
-    this.#client.resume();
+    this.client.resume();
   }
 
   interim(buffer: Buffer, head: Head): void {
-    if (!this.#old && this.#status === 0) this.#client.write(`${responseLines(buffer, head)}\r\n`);
+    if (!this.#old && this.#status === 0) this.client.write(`${responseLines(buffer, head)}\r\n`);
   }
 
   answer(buffer: Buffer, head: Head, from: number, to: number, end: End): void {
     this.#latency = this.#context.clock.monotonic() - this.#sentAt;
     this.#status = head.status;
     // An answer that comes before the request has been read, or instead of an upgrade, is the last one.
-    if (!this.#client.requestRead || this.#upgrade !== undefined) this.#close = true;
+    if (!this.client.requestRead || this.#upgrade !== undefined) this.#close = true;
     let lines = responseLines(buffer, head);
     this.#chunkedDown = false;
     if (this.#headOnly || head.status === 204 || head.status === 304) {
@@ -364,7 +362,7 @@ export class Exchange implements Asker {
     if (this.#status !== 101) return this.#relay('', buffer, from, to, end);
     if (end === undefined) return this.#relay('', buffer, from, to, undefined);
     this.#record(101, undefined);
-    this.#client.finish();
+    this.client.finish();
   }
 
   #relay(lead: string, buffer: Buffer, from: number, to: number, end: End): void {
@@ -372,11 +370,11 @@ export class Exchange implements Asker {
     const room =
       lead === '' && from === to && !this.#chunkedDown
         ? true
-        : this.#client.write(piece(lead, buffer, from, to, this.#chunkedDown, end));
+        : this.client.write(piece(lead, buffer, from, to, this.#chunkedDown, end));
     if (end !== undefined) {
       this.#connection = undefined;
       this.#record(this.#status, undefined);
-      this.#client.done(this.#close);
+      this.client.done(this.#close);
     } else if (!room) {
       this.#connection?.pause();
     }
@@ -388,7 +386,7 @@ export class Exchange implements Asker {
     this.#chunkedDown = false;
     const lines = `${responseLines(buffer, head)}connection: upgrade\r\nupgrade: ${head.value(buffer, head.upgrade)}\r\n${this.#versionLines()}\r\n`;
     this.#relay(lines, buffer, from, to, undefined);
-    this.#client.tunnel();
+    this.client.tunnel();
   }
 
   failed(fault: Fault): void {
@@ -422,14 +420,13 @@ export class Exchange implements Asker {
       connection.asked();
       this.#sent(this.#context.clock.monotonic());
     } else if (!room) {
-      this.#client.pause();
+      this.client.pause();
     }
   }
 
   tunnelled(buffer: Buffer, from: number, to: number): void {
     this.#bytesIn += to - from;
-    if (this.#connection?.write(piece('', buffer, from, to, false, undefined)) === false)
-      this.#client.pause();
+    if (this.#connection?.write(piece('', buffer, from, to, false, undefined)) === false) this.client.pause();
   }
 
   tunnelEnded(): void {
@@ -468,13 +465,13 @@ export class Exchange implements Asker {
   #give(fault: Fault): void {
     if (this.#status === 0) return this.#refuse(fault);
     this.#record(this.#status, fault);
-    this.#client.cut();
+    this.client.cut();
   }
 
   #refuse(fault: Fault): void {
-    if (!this.#client.requestRead || this.#upgrade !== undefined || this.#old) this.#close = true;
+    if (!this.client.requestRead || this.#upgrade !== undefined || this.#old) this.#close = true;
     const version = this.#lane?.version;
-    this.#client.write(
+    this.client.write(
       faultAnswer(fault, {
         ...(this.#service && { service: this.#service.name }),
         ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
@@ -485,7 +482,7 @@ export class Exchange implements Asker {
       }),
     );
     this.#record(fault.status, fault);
-    this.#client.done(this.#close);
+    this.client.done(this.#close);
   }
 
   /** Our own lines of an answer. */

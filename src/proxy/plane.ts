@@ -9,7 +9,7 @@ import { Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
 import { Context, rulesOf } from './context.ts';
 import { Lane } from './lane.ts';
-import { Clients, Listener } from './listener.ts';
+import { Listener } from './listener.ts';
 
 export type { LineSink } from './accesslog.ts';
 
@@ -31,7 +31,6 @@ const TIDY = 5000;
 export class DataPlane {
   readonly #context: Context;
   readonly #world: World;
-  readonly #clients: Clients;
   readonly #pools: Pools;
   readonly #listeners: Listener[] = [];
   /** Lanes by service and version. They outlive tables, since what they count must not be lost at a swap. */
@@ -42,7 +41,6 @@ export class DataPlane {
   constructor(settings: ProxySettings, world: World) {
     this.#world = world;
     this.#context = new Context(settings, world.clock);
-    this.#clients = new Clients(this.#context);
     this.#pools = new Pools(this.#context.deadlines, world.log);
     this.configure(settings);
     this.#timers = [
@@ -84,7 +82,7 @@ export class DataPlane {
 
   /** Accepts connections there. Resolves with the address really bound (port 0 is replaced). */
   async listen(address: string): Promise<string> {
-    const listener = new Listener(this.#context, this.#clients);
+    const listener = new Listener(this.#context);
     const bound = await listener.open(address);
     this.#listeners.push(listener);
     return bound;
@@ -118,11 +116,11 @@ export class DataPlane {
   async drain(ms: number): Promise<void> {
     this.#context.draining = true;
     for (const listener of this.#listeners) listener.close();
-    for (const client of this.#clients) client.close();
+    for (const client of this.#context.clients) client.close();
     const deadline = this.#world.clock.monotonic() + ms;
-    while (this.#clients.size > 0 && this.#world.clock.monotonic() < deadline)
+    while (this.#context.clients.size > 0 && this.#world.clock.monotonic() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 10));
-    for (const client of [...this.#clients]) client.cut();
+    for (const client of [...this.#context.clients]) client.cut();
     for (const timer of this.#timers) clearInterval(timer);
     this.#pools.keepOnly(new Set());
   }

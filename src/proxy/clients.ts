@@ -1,0 +1,38 @@
+import type { ProxySettings } from '../model/settings.ts';
+import type { Client } from './client.ts';
+
+/** What stands for the address of a peer on a Unix socket (RFC 7239 §6). */
+export const UNIX_PEER = 'unknown';
+
+/** The client connections of this process, and how many there may be. */
+export class Clients {
+  readonly #all = new Set<Client>();
+  readonly #byAddress = new Map<string, number>();
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Whether one more may come from this address. All peers on Unix sockets are one machine, and not counted. */
+  admits(address: string, limits: ProxySettings['limits']): boolean {
+    const { connections, connectionsPerAddress } = limits;
+    if (this.#all.size >= connections) return false;
+    return address === UNIX_PEER || (this.#byAddress.get(address) ?? 0) < connectionsPerAddress;
+  }
+
+  add(client: Client): void {
+    this.#all.add(client);
+    this.#byAddress.set(client.address, (this.#byAddress.get(client.address) ?? 0) + 1);
+  }
+
+  delete(client: Client): void {
+    if (!this.#all.delete(client)) return;
+    const left = this.#byAddress.get(client.address)! - 1;
+    if (left === 0) this.#byAddress.delete(client.address);
+    else this.#byAddress.set(client.address, left);
+  }
+
+  [Symbol.iterator](): IterableIterator<Client> {
+    return this.#all.values();
+  }
+}
