@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Balancer } from '../../src/upstream/balancer.ts';
+import type { Pool } from '../../src/upstream/pool.ts';
+import { poolOf } from './parts.ts';
+
+/** Numbers that look random and are the same every time (Park and Miller's minimal standard generator). */
+function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48_271) % 0x7fff_ffff;
+    return state / 0x7fff_ffff;
+  };
+}
+
+/** Pools that nothing is ever sent through. */
+function poolsOf(t: TestContext, count: number): Pool[] {
+  return Array.from({ length: count }, (_, i) => poolOf(t, `127.0.0.1:${i + 1}`).pool);
+}
+
+/** How often each pool is picked. */
+function picked(balancer: Balancer, times: number): number[] {
+  const counts = balancer.pools.map(() => 0);
+  for (let i = 0; i < times; i++) counts[balancer.pools.indexOf(balancer.pick(0)!)]!++;
+  return counts;
+}
+
+test('pools of equal load get equal shares', (t) => {
+  const counts = picked(new Balancer(poolsOf(t, 5), dice(1)), 10_000);
+  // Five standard deviations of a share of a fifth are 200.
+  for (const count of counts) assert.ok(Math.abs(count - 2000) < 200, `${counts}`);
+});
+
+test('of two pools the less loaded one is always picked', (t) => {
+  const pools = poolsOf(t, 2);
+  pools[0]!.load = 3;
+  pools[1]!.load = 2;
+  assert.deepEqual(picked(new Balancer(pools, dice(2)), 1000), [0, 1000]);
+});
+
+test('of many pools the most loaded one is never picked, and the least loaded one gets 2 in n', (t) => {
+  const pools = poolsOf(t, 10);
+  pools.forEach((pool, i) => {
+    pool.load = i;
+  });
+  const counts = picked(new Balancer(pools, dice(3)), 9000);
+  assert.equal(counts[9], 0);
+  // Pool i wins against the 9 - i that are busier, out of 45 pairs.
+  counts.forEach((count, i) => {
+    assert.ok(Math.abs(count - 9000 * ((9 - i) / 45)) < 200, `${counts}`);
+  });
+});
+
+test('requests that last pile up nowhere', (t) => {
+  const pools = poolsOf(t, 10);
+  const balancer = new Balancer(pools, dice(4));
+  for (let i = 0; i < 1000; i++) balancer.pick(0)!.load++;
+  // One choice at random would spread over some 70 to 130; two choices keep within a few of 100.
+  for (const { load } of pools) assert.ok(Math.abs(load - 100) <= 5, pools.map((pool) => pool.load).join());
+});
+
+test('a pool that was tried is not picked again, and in the end none is left', (t) => {
+  const pools = poolsOf(t, 4);
+  const balancer = new Balancer(pools, dice(5));
+  let tried = 0;
+  const seen = new Set<Pool>();
+  for (let i = 0; i < 4; i++) {
+    const pool = balancer.pick(tried)!;
+    seen.add(pool);
+    tried |= balancer.bit(pool);
+  }
+  assert.equal(seen.size, 4);
+  assert.equal(balancer.pick(tried), undefined);
+  assert.equal(new Balancer([]).pick(0), undefined);
+});
+
+test('a pool that refused is left out while there are others', (t) => {
+  const pools = poolsOf(t, 3);
+  const balancer = new Balancer(pools, dice(6));
+  pools[1]!.unreachable(undefined);
+  const counts = picked(balancer, 1000);
+  assert.equal(counts[1], 0);
+  assert.ok(counts[0]! > 400 && counts[2]! > 400, `${counts}`);
+  pools[0]!.unreachable(undefined);
+  pools[2]!.unreachable(undefined);
+  assert.ok(
+    picked(balancer, 300).every((count) => count > 0),
+    'better one that refused than none',
+  );
+});
+
+test('more endpoints than there are bits still end', (t) => {
+  const balancer = new Balancer(poolsOf(t, 40), dice(7));
+  let tried = 0;
+  let picks = 0;
+  for (let pool = balancer.pick(tried); pool; pool = balancer.pick(tried)) {
+    tried |= balancer.bit(pool);
+    picks++;
+  }
+  assert.equal(picks, 31);
+});
