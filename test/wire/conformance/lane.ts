@@ -1,7 +1,7 @@
 import type { Address } from '../../../src/model/address.ts';
+import { Client, pause } from '../client.ts';
 import { agreement } from './agreement.ts';
 import { type Case, fill, type Packet } from './case.ts';
-import { Client, pause } from './client.ts';
 import { values } from './lines.ts';
 import { type Reading, type Request, type Response, readRequests, readResponses } from './messages.ts';
 import { type Asked, type Forwarded, finals, type Given, nonceOf, type Observation } from './observation.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
+import { pause } from '../client.ts';
 import type { Packet, Script } from './case.ts';
-import { pause } from './client.ts';
 import { values } from './lines.ts';
 import { type Reading, type Request, readRequests } from './messages.ts';
 import { STRICT } from './reader.ts';
