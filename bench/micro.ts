@@ -70,7 +70,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   'split over 6 versions': split({ a: 50, b: 10, c: 10, d: 10, e: 10, f: 10 }),
   'record an exchange': (i) => {
     ledger.begin();
-    ledger.record(200, (i & 1023) / 100, (i & 4095) / 100, 0, 93);
+    ledger.record(200, false, (i & 1023) / 100, (i & 4095) / 100, 0, 93);
     return ledger.inFlight;
   },
 };

@@ -304,7 +304,7 @@ export function parseFields(buffer: Buffer, at: number, end: number, head: Head,
     spans[at4 + 3] = valueEnd;
     const kind = (classes & UNDERSCORE) !== 0 ? UNDERSCORED : nameKind(buffer, nameStart, nameEnd);
     head.kinds[count] = kind;
-    if (valueStart !== nameEnd + 2 || valueEnd !== i - 2) head.loose = true;
+    if (valueStart !== nameEnd + 2 || buffer[nameEnd + 1] !== SPACE || valueEnd !== i - 2) head.loose = true;
     if (kind !== OTHER) {
       const refused = understand(buffer, head, kind, count, valueStart, valueEnd);
       if (refused !== 0) return refused;

@@ -17,6 +17,7 @@ export class Ledger {
   readonly #faults = new Uint32Array(FAULT_KINDS.length);
   readonly #latency = new Uint32Array(BUCKETS);
   readonly #duration = new Uint32Array(BUCKETS);
+  #errors = 0;
   #latencySum = 0;
   #durationSum = 0;
   #bytesIn = 0;
@@ -36,12 +37,20 @@ export class Ledger {
 
   /**
    * One exchange is over. `latency`: ms from the last byte of the request sent to the head of the answer,
-   * negative if there was none. `duration`: ms from its first byte to its end.
+   * negative if there was none. `duration`: ms from its first byte to its end. `failed`: by the version's doing.
    */
-  record(code: number, latency: number, duration: number, bytesIn: number, bytesOut: number): void {
+  record(
+    code: number,
+    failed: boolean,
+    latency: number,
+    duration: number,
+    bytesIn: number,
+    bytesOut: number,
+  ): void {
     this.inFlight--;
     this.#touched = true;
     this.#codes[code - FIRST_CODE]!++;
+    if (failed) this.#errors++;
     if (latency >= 0) {
       this.#latency[bucketOf(latency)]!++;
       this.#latencySum += latency;
@@ -66,6 +75,7 @@ export class Ledger {
       service: this.service,
       version: this.version,
       codes: sparse(this.#codes, FIRST_CODE),
+      errors: this.#errors,
       faults: sparse(this.#faults, 0),
       latency: sparse(this.#latency, 0),
       duration: sparse(this.#duration, 0),
@@ -75,6 +85,7 @@ export class Ledger {
       bytesOut: this.#bytesOut,
       inFlight: this.inFlight,
     };
+    this.#errors = 0;
     this.#latencySum = 0;
     this.#durationSum = 0;
     this.#bytesIn = 0;

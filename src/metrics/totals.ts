@@ -1,7 +1,7 @@
 import { BUCKETS, quantile } from '../base/histogram.ts';
 import type { VersionSummary } from '../model/api.ts';
 import type { LedgerCounts } from '../model/counts.ts';
-import { FAULT_KINDS, FAULTS } from '../model/fault.ts';
+import { FAULT_KINDS } from '../model/fault.ts';
 
 /**
  * What all workers together counted since this process started. A worker's ledger sends increases, so a
@@ -59,6 +59,7 @@ export class VersionTotals {
   /** Counts by bucket: first byte of the request → exchange over. */
   readonly duration = new Float64Array(BUCKETS);
   readonly #inFlight = new Map<number, number>();
+  #errors = 0;
   #latencySum = 0;
   #durationSum = 0;
   #bytesIn = 0;
@@ -105,6 +106,7 @@ export class VersionTotals {
     eachPair(counts.duration, (bucket, count) => {
       this.duration[bucket]! += count;
     });
+    this.#errors += counts.errors;
     this.#latencySum += counts.latencySum;
     this.#durationSum += counts.durationSum;
     this.#bytesIn += counts.bytesIn;
@@ -121,29 +123,10 @@ export class VersionTotals {
     const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => quantile(this.latency, q));
     return {
       requests: sum(this.codes.values()),
-      errors: errorsOf(this.codes, this.faults),
+      errors: this.#errors,
       ...(p50 !== undefined && p95 !== undefined && p99 !== undefined && { p50, p95, p99 }),
     };
   }
-}
-
-/** Upstream faults that strike while an answer is being relayed, when its status has long been sent. */
-const MID_ANSWER: ReadonlySet<string> = new Set([FAULTS.truncated.kind, FAULTS.bodyTimeout.kind]);
-
-/**
- * The exchanges that count against a version, each once. An upstream fault before the answer is itself
- * answered with a 5xx, so it is among those already; a fault in the middle of an answer is not. A 5xx of the
- * proxy's own (draining, say) or for the client's fault is not the version's.
- */
-function errorsOf(codes: ReadonlyMap<number, number>, faults: ReadonlyMap<string, number>): number {
-  let errors = 0;
-  for (const [code, count] of codes) if (code >= 500) errors += count;
-  for (const { kind, side, status } of Object.values(FAULTS)) {
-    const count = faults.get(kind) ?? 0;
-    if (side === 'upstream') errors += MID_ANSWER.has(kind) ? count : 0;
-    else if (status >= 500) errors -= count;
-  }
-  return Math.max(0, errors);
 }
 
 function eachPair(flat: readonly number[], visit: (index: number, count: number) => void): void {

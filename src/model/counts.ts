@@ -7,6 +7,8 @@ export interface LedgerCounts {
   readonly version: string;
   /** [status code, count] pairs, flat. A client that left counts as 499. */
   readonly codes: readonly number[];
+  /** Exchanges that failed by the version's doing: 5xx answers, and faults of its endpoints that reached the client. */
+  readonly errors: number;
   /** [index in FAULT_KINDS, count] pairs, flat. */
   readonly faults: readonly number[];
   /** [bucket, count] pairs, flat: last byte of the request sent → response head. */

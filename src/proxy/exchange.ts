@@ -532,7 +532,8 @@ export class Exchange implements Asker {
       this.#context.countUnrouted(status);
     } else {
       if (fault !== undefined) lane.ledger.fault(fault);
-      lane.ledger.record(status, this.#latency, duration, this.#bytesIn, this.#bytesOut);
+      const failed = fault === undefined ? status >= 500 : fault.side === 'upstream';
+      lane.ledger.record(status, failed, this.#latency, duration, this.#bytesIn, this.#bytesOut);
     }
     const log = this.#context.accessLog;
     if (log === undefined || !(log.due() || fault !== undefined)) return;

@@ -59,7 +59,8 @@ export class UpstreamConnection {
   #asked = false;
   #headAsked = false;
   #upgradeAsked: string | undefined;
-  #keepAlive = 0;
+  /** How long the endpoint says it keeps an idle connection, ms. */
+  #keepAlive = Number.POSITIVE_INFINITY;
 
   constructor(pool: Pool, address: Address, connectTimeout: number) {
     this.pool = pool;
@@ -219,7 +220,7 @@ export class UpstreamConnection {
 
   #answer(buffer: Buffer, bodyStart: number, end: number): void {
     this.#keep = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
-    this.#keepAlive = head.has(KEEP_ALIVE) ? keepAliveHint(buffer, head) : 0;
+    this.#keepAlive = head.has(KEEP_ALIVE) ? keepAliveHint(buffer, head) : Number.POSITIVE_INFINITY;
     const asker = this.#asker!;
     let to = end;
     if (this.#headAsked || head.status === 204 || head.status === 304) {
@@ -321,7 +322,7 @@ export class UpstreamConnection {
     this.#state = IDLE;
     this.#asked = false;
     this.reused = true;
-    this.deadline = this.pool.deadlines.in(this.#keepAlive || this.#terms!.keepAlive);
+    this.deadline = this.pool.deadlines.in(Math.min(this.#keepAlive, this.#terms!.keepAlive));
     this.pool.free(this);
   }
 
@@ -362,10 +363,10 @@ export class UpstreamConnection {
   }
 }
 
-/** `Keep-Alive: timeout=5` → 4000: a second less than the endpoint's own, so that we hang up first. 0 if it says nothing. */
+/** `Keep-Alive: timeout=5` → 4000: a second less than the endpoint's own, so that we hang up first. Infinity if it says nothing. */
 function keepAliveHint(buffer: Buffer, head: Head): number {
   const index = head.find(KEEP_ALIVE);
   const seconds =
     index < 0 ? undefined : /(?:^|[,;\s])timeout=(\d{1,6})/i.exec(head.value(buffer, index))?.[1];
-  return seconds === undefined ? 0 : Math.max(500, Number(seconds) * 1000 - 1000);
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Math.max(500, Number(seconds) * 1000 - 1000);
 }

@@ -40,6 +40,7 @@ test('what was counted of a version goes when the version does', async (t) => {
   const { ask, totals } = await openHouse(t);
   const nothing = {
     codes: [],
+    errors: 0,
     faults: [],
     latency: [],
     duration: [],

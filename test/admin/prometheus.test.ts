@@ -38,6 +38,7 @@ test('a real Prometheus scrapes the API, and its own API returns the series', {
         service: 'checkout',
         version: 'canary',
         codes: [200, 41, 502, 1],
+        errors: 0,
         faults: [],
         latency: [bucketOf(3), 42],
         duration: [bucketOf(4), 42],

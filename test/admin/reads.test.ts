@@ -11,6 +11,7 @@ test('a service is shown as it is built, split and doing, and without its secret
         service: 'checkout',
         version: 'canary',
         codes: [200, 98, 503, 2],
+        errors: 2,
         faults: [],
         latency: [bucketOf(5), 99, bucketOf(80), 1],
         duration: [bucketOf(6), 100],

@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { BUCKETS, bucketOf } from '../../src/base/histogram.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import type { LedgerCounts } from '../../src/model/counts.ts';
-import { FAULTS, type Fault, faultIndex } from '../../src/model/fault.ts';
 
 function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
   return {
     service: 'web',
     version: 'v1',
     codes: [],
+    errors: 0,
     faults: [],
     latency: [],
     duration: [],
@@ -20,10 +20,6 @@ function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
     inFlight: 0,
     ...over,
   };
-}
-
-function faults(...of: readonly [Fault, number][]): number[] {
-  return of.flatMap(([fault, count]) => [faultIndex(fault), count]);
 }
 
 test('what workers counted adds up', () => {
@@ -71,26 +67,11 @@ test('what is in flight is the number itself, and goes with the worker; counts s
   assert.equal(totals.of('web', 'v1')?.summary().requests, 11);
 });
 
-test('an error is counted once, and only against whose doing it was', () => {
-  const errors = (codes: readonly number[], ...of: readonly [Fault, number][]) => {
-    const totals = new Totals();
-    totals.add([counts({ codes, faults: faults(...of) })], 1);
-    return totals.of('web', 'v1')?.summary().errors;
-  };
-  assert.equal(errors([200, 90, 404, 5, 500, 3]), 3, 'answers of the version');
-  assert.equal(errors([502, 2], [FAULTS.refused, 2]), 2, 'answered for it');
-  assert.equal(errors([200, 9], [FAULTS.reset, 1]), 0, 'a retry that ended well');
-  assert.equal(
-    errors([200, 9], [FAULTS.truncated, 2], [FAULTS.bodyTimeout, 1]),
-    3,
-    'broken off while being relayed',
-  );
-  assert.equal(errors([200, 9, 499, 4], [FAULTS.clientGone, 4]), 0, 'clients that left');
-  assert.equal(
-    errors([503, 4, 500, 1], [FAULTS.shedding, 3], [FAULTS.shedding, 1]),
-    1,
-    'answers of the proxy',
-  );
+test('errors are those the workers charged to the version', () => {
+  const totals = new Totals();
+  totals.add([counts({ codes: [200, 90, 500, 3], errors: 3 })], 1);
+  totals.add([counts({ codes: [200, 9, 503, 4], errors: 1 })], 2);
+  assert.equal(totals.of('web', 'v1')?.summary().errors, 4);
 });
 
 test('the summary tells quantiles of the upstream latency once there are any', () => {
