@@ -1,5 +1,6 @@
 import { own } from '../base/own.ts';
-import { EMPTY, type Service, type ServiceConfig, type State, type Version } from '../model/state.ts';
+import { EMPTY } from '../model/empty.ts';
+import type { Service, ServiceConfig, State, Version } from '../model/state.ts';
 import { heaviestVersion } from '../model/weights.ts';
 
 /** Gives a service the salt of its first split. */

@@ -271,6 +271,3 @@ export const StateSchema = Type.Object(
   { additionalProperties: false },
 );
 export type State = Of<typeof StateSchema>;
-
-/** Nothing yet. Its revision is 0; the first accepted change makes it 1. */
-export const EMPTY: State = Object.freeze({ revision: 0, services: {} });

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
-import { EMPTY, type State } from '../model/state.ts';
+import { EMPTY } from '../model/empty.ts';
+import type { State } from '../model/state.ts';
 import { DataPlane } from '../proxy/plane.ts';
 import { listenFault } from './fault.ts';
 import { LogFile, type Logger } from './logger.ts';

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { plainAddress } from '../base/cidr.ts';
 import { INLET, READ_INTO, READ_SIZE } from '../base/inlet.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import { FAULTS } from '../model/fault.ts';
@@ -51,12 +52,12 @@ export class Listener {
 
   #accept(accepted: net.Socket): void {
     const socket = readingInline(accepted);
-    const address = this.#unix ? UNIX_PEER : socket.remoteAddress;
+    const address = this.#unix ? UNIX_PEER : plainAddress(socket.remoteAddress ?? '');
     if (
       address === undefined ||
       !this.#context.clients.admits(address, this.#context.rules.settings.limits)
     ) {
-      if (address !== undefined) this.#context.countUnrouted(FAULTS.shedding.status);
+      if (address !== '') this.#context.countUnrouted(FAULTS.shedding.status);
       socket.on('error', () => {});
       socket.end(TURNED_AWAY, 'latin1', () => socket.destroy());
       return;

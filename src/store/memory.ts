@@ -1,7 +1,8 @@
 import { Listeners } from '../base/listeners.ts';
 import { type Log, silent } from '../base/log.ts';
+import { EMPTY } from '../model/empty.ts';
 import type { AuditEntry } from '../model/record.ts';
-import { EMPTY, type State } from '../model/state.ts';
+import type { State } from '../model/state.ts';
 import type { AuditQuery, Store } from './store.ts';
 
 /** A store that is forgotten with the process. */

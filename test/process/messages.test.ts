@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deserialize, serialize } from 'node:v8';
 import fc from 'fast-check';
-import { EMPTY, type Service, type State } from '../../src/model/state.ts';
+import { EMPTY } from '../../src/model/empty.ts';
+import type { Service, State } from '../../src/model/state.ts';
 import { applyState, diffState } from '../../src/process/messages.ts';
 
 function service(salt: string): Service {
