@@ -75,7 +75,24 @@ const quickstart: Verb = {
   },
 };
 
-export const LOCAL: Readonly<Record<string, Verb>> = { run, check, schema, quickstart };
+const sample: Verb = {
+  usage: 'NAME ENDPOINT',
+  summary: 'Serve a sample version, to stand behind Spillway.',
+  words: [2, 2],
+  options: {},
+  details:
+    'ENDPOINT is host:port, [ipv6]:port or unix:/path. `?status=500` and `?delay=100` (ms) play a version that is\nbroken or slow.',
+  async run(call) {
+    const [name, endpoint] = call.positionals as [string, string];
+    const { startSample } = await import('./sample.ts');
+    const sample = await startSample(name, endpoint);
+    call.say(`${name} is served at ${endpoint}\n`);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void sample.close());
+    return EXIT.done;
+  },
+};
+
+export const LOCAL: Readonly<Record<string, Verb>> = { run, check, schema, quickstart, sample };
 
 function configOf(call: Call): string {
   const path = call.text('config');
