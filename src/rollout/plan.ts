@@ -1,0 +1,230 @@
+import type { Bake, Gate, Plan, Step, StepRequest, Strategy } from '../model/rollout.ts';
+import { FINEST } from '../model/weights.ts';
+import { PRESETS } from './presets.ts';
+import { USUAL_BAKE, USUAL_STEP } from './usual.ts';
+import { windowFault } from './window.ts';
+import { duration, goal, percent } from './words.ts';
+
+/** The plan of a strategy, or a sentence that says what is wrong with it and the cure. */
+export function planOf(strategy: Strategy): Plan | string {
+  const plan = resolve(strategy);
+  return typeof plan === 'string' ? plan : (planFault(plan) ?? plan);
+}
+
+function resolve(strategy: Strategy): Plan | string {
+  const { gates = [], bake = {}, decommission } = strategy;
+  const ending = (name: string, steps: readonly Step[], usual: Bake = USUAL_BAKE): Plan => ({
+    strategy: name,
+    steps,
+    gates,
+    bake: { ...usual, ...bake },
+    ...(decommission && { decommission }),
+  });
+  switch (strategy.type) {
+    case 'canary': {
+      const steps = strategy.steps.map((step) => (typeof step === 'number' ? { weight: step } : step));
+      const last = steps.at(-1)!;
+      if (last.weight === 100 && Object.keys(last).length > 1)
+        return 'the step at 100 % is the promotion; write it as 100, what it waits for as gates with moment promotion, and how long it is watched as bake';
+      return ending('canary', (last.weight === 100 ? steps.slice(0, -1) : steps).map(usualStep));
+    }
+    case 'linear': {
+      const count = Math.ceil(100 / strategy.percent - 1e-9) - 1;
+      const weights = Array.from({ length: count }, (_, index) => onGrid(strategy.percent * (index + 1)));
+      return ending(
+        'linear',
+        weights.map((weight) => pacedStep(weight, strategy)),
+      );
+    }
+    case 'exponential': {
+      const { start, factor = 2 } = strategy;
+      const weights: number[] = [];
+      for (let weight = start; weight < 100; weight *= factor) weights.push(onGrid(weight));
+      return ending(
+        'exponential',
+        weights.map((weight) => pacedStep(weight, strategy)),
+      );
+    }
+    case 'blueGreen':
+      return ending('blueGreen', []);
+    case 'override': {
+      const plan = ending('override', []);
+      const asks = gates.some(({ kind, moment }) => kind === 'approval' && moment === 'promotion');
+      return asks
+        ? plan
+        : { ...plan, gates: [...gates, { name: 'winner', kind: 'approval', moment: 'promotion' }] };
+    }
+    case 'preset': {
+      const preset = PRESETS.find(({ name }) => name === strategy.name);
+      return preset === undefined
+        ? `there is no preset "${strategy.name}"; the presets are ${PRESETS.map(({ name }) => name).join(', ')}`
+        : ending(preset.name, preset.steps, preset.bake);
+    }
+  }
+}
+
+function usualStep(request: StepRequest): Step {
+  const { atLeast = USUAL_STEP.atLeast } = request;
+  return { ...USUAL_STEP, atMost: Math.max(USUAL_STEP.atMost, atLeast), ...request };
+}
+
+function pacedStep(weight: number, strategy: Extract<Strategy, { type: 'linear' | 'exponential' }>): Step {
+  const { every, atLeast = every, atMost, needs, onTimeout } = strategy;
+  return usualStep({
+    weight,
+    atLeast,
+    ...(atMost !== undefined && { atMost }),
+    ...(needs !== undefined && { needs }),
+    ...(onTimeout !== undefined && { onTimeout }),
+  });
+}
+
+function onGrid(weight: number): number {
+  return Number((Math.round(weight / FINEST) * FINEST).toFixed(4));
+}
+
+/** What is wrong with a plan, in a sentence with the cure; undefined if nothing is. */
+export function planFault({ steps, gates, bake }: Plan): string | undefined {
+  let before = -1;
+  for (const [index, { weight, atLeast, atMost, needs }] of steps.entries()) {
+    const step = `step ${index + 1}`;
+    if (weight <= before || weight >= 100)
+      return `${step} is at ${percent(weight)} after ${percent(Math.max(0, before))}; weights rise from step to step and stay below 100`;
+    if (onGrid(weight) !== weight)
+      return `${step} is at ${weight} %; the finest step of a weight is ${FINEST} %`;
+    if (atMost < atLeast)
+      return `${step} takes at least ${duration(atLeast)} and at most ${duration(atMost)}; the second must not be the shorter`;
+    if (weight === 0 && needs !== 'nothing')
+      return `${step} is at 0 %, where there is no evidence to be had; let it need nothing, or leave it out and use gates`;
+    before = weight;
+  }
+  if (bake.keepWarm > 0 && steps.length > 0 && 100 - bake.keepWarm < before)
+    return `the bake keeps ${percent(bake.keepWarm)} on the old version, so the candidate would lose weight after ${percent(before)}; keep less`;
+  return gatesFault(steps, gates);
+}
+
+const OF_STEPS = ['before', 'during', 'after'];
+
+function gatesFault(steps: readonly Step[], ofPlan: readonly Gate[]): string | undefined {
+  const ofSteps = steps.flatMap((step) => step.gates);
+  const names = new Set<string>();
+  for (const gate of [...ofPlan, ...ofSteps]) {
+    if (names.has(gate.name)) return `two gates are called "${gate.name}"; give each its own name`;
+    names.add(gate.name);
+    const fault = gateFault(gate);
+    if (fault !== undefined) return fault;
+  }
+  const astray =
+    ofPlan.find(({ moment }) => OF_STEPS.includes(moment)) ??
+    ofSteps.find(({ moment }) => !OF_STEPS.includes(moment));
+  return (
+    astray &&
+    `gate "${astray.name}" has moment ${astray.moment}; the gates of a step have before, during or after, those of the plan all others`
+  );
+}
+
+/** Gates that give one answer, or none at all, have nothing to say again and again. */
+const ONCE: ReadonlySet<Gate['kind']> = new Set(['approval', 'window', 'schema']);
+
+function gateFault(gate: Gate): string | undefined {
+  if (gate.kind === 'window') {
+    const fault = windowFault(gate);
+    if (fault !== undefined) return fault;
+  }
+  if (gate.kind === 'prometheus') {
+    const bounds = [gate.atMost, gate.atLeast, gate.ratioAtMost].filter((bound) => bound !== undefined);
+    if (bounds.length !== 1)
+      return `gate "${gate.name}" has ${bounds.length} bounds; give it one of atMost, atLeast and ratioAtMost`;
+  }
+  if (gate.moment === 'event' && gate.kind !== 'webhook')
+    return `gate "${gate.name}" is of kind ${gate.kind}; only a webhook can be told of events`;
+  if (ONCE.has(gate.kind) && ['during', 'rollback', 'finish'].includes(gate.moment))
+    return `gate "${gate.name}" of kind ${gate.kind} has moment ${gate.moment}, at which nothing waits for it; use before, after or promotion`;
+  return undefined;
+}
+
+/** A plan in words, a line each: "1 %: at least 1 min, until the judge can tell; after 30 min it holds and says so". */
+export function tellPlan({ steps, gates, bake }: Plan): string[] {
+  const at = (moment: Gate['moment'], of: readonly Gate[]): string =>
+    of
+      .filter((gate) => gate.moment === moment)
+      .map(({ kind, name }) => `, ${kind} "${name}"`)
+      .join('');
+  const named = (of: string): string => of.slice(2);
+  const start = at('start', gates);
+  const promotion = at('promotion', gates);
+  const end = at('bake', gates);
+  const warm = bake.keepWarm > 0 ? `, ${percent(bake.keepWarm)} kept on the old version` : '';
+  return [
+    ...(start === '' ? [] : [`first: ${named(start)}`]),
+    ...steps.map((step) => {
+      const before = at('before', step.gates);
+      const after = at('after', step.gates);
+      return [
+        before === '' ? '' : `after ${named(before)}: `,
+        `${percent(step.weight)}: ${goal(step)}`,
+        after === '' ? '' : `; then ${named(after)}`,
+      ].join('');
+    }),
+    ...(promotion === '' ? [] : [`then: ${named(promotion)}`]),
+    bake.for > 0
+      ? `100 %: baked for ${duration(bake.for)}${warm}${end === '' ? '' : `; then ${named(end)}`}`
+      : '100 %',
+  ];
+}
+
+/** The traffic a plan is reckoned with. */
+export interface Traffic {
+  /** Requests a second of both versions together. */
+  readonly perSecond: number;
+  /** Distinct users a second of both versions together. */
+  readonly keysPerSecond: number;
+  /** Seconds until the judge can tell at a weight, if versions are equal; undefined: nobody knows. */
+  readonly secondsToVerdict: (weight: number) => number | undefined;
+}
+
+/** How long a plan takes, in seconds, bake included. */
+export interface Estimate {
+  readonly low: number;
+  readonly high: number;
+  /** Whether it may take longer: a step may hold, or a gate may wait for somebody. */
+  readonly open: boolean;
+}
+
+/** The shortest and the longest that a plan takes to the end of its bake, if it is not taken back. */
+export function estimate({ steps, gates, bake }: Plan, traffic: Traffic): Estimate {
+  const spans = steps.map((step) => span(step, traffic));
+  const sum = (of: (span: Estimate) => number): number =>
+    spans.reduce((total, each) => total + of(each), bake.for);
+  const waits = [...gates, ...steps.flatMap((step) => step.gates)].some(
+    ({ kind, moment }) =>
+      kind !== 'smoke' && moment !== 'event' && moment !== 'finish' && moment !== 'rollback',
+  );
+  return {
+    low: sum(({ low }) => low),
+    high: sum(({ high }) => high),
+    open: waits || spans.some(({ open }) => open),
+  };
+}
+
+function span({ weight, atLeast, atMost, needs, onTimeout }: Step, traffic: Traffic): Estimate {
+  if (needs === 'nothing') return { low: atLeast, high: Math.max(atLeast, atMost), open: false };
+  const evidence =
+    needs === 'verdict'
+      ? (traffic.secondsToVerdict(weight) ?? Number.POSITIVE_INFINITY)
+      : 'requests' in needs
+        ? needs.requests / ((traffic.perSecond * weight) / 100)
+        : needs.keys / ((traffic.keysPerSecond * weight) / 100);
+  const holds = onTimeout === 'hold' && evidence > atMost;
+  const low = Math.max(atLeast, holds && Number.isFinite(evidence) ? evidence : Math.min(evidence, atMost));
+  return { low, high: Math.max(low, atMost), open: onTimeout === 'hold' };
+}
+
+/** "between 22 min and 2 h", and what may make it longer. */
+export function tellEstimate({ low, high, open }: Estimate): string {
+  const range =
+    duration(low) === duration(high)
+      ? `about ${duration(low)}`
+      : `between ${duration(low)} and ${duration(high)}`;
+  return open ? `${range}, or longer where it has to wait` : range;
+}

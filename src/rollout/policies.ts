@@ -1,0 +1,80 @@
+import type { Policy, PolicyRequest } from '../model/rollout.ts';
+
+/** A policy under a name, and what it does in words. */
+export interface NamedPolicy {
+  readonly says: string;
+  readonly policy: Policy;
+}
+
+const STANDARD: Policy = {
+  name: 'standard',
+  mode: 'sticky',
+  alpha: 0.01,
+  beta: 0.05,
+  errorCeiling: 0.05,
+  latencyTolerance: 0.1,
+  metrics: [
+    { name: 'errorRatio', kind: 'errorRatio', weight: 4 },
+    { name: 'errorCeiling', kind: 'errorCeiling', weight: 1 },
+    { name: 'latencyShift', kind: 'latencyShift', weight: 2 },
+    { name: 'latencyP95', kind: 'latencyP95', weight: 1 },
+    { name: 'latencyP99', kind: 'latencyP99', weight: 2 },
+  ],
+  thresholds: [],
+  onWorse: 'rollback',
+  dryRun: false,
+  tripwire: { failures: 4, share: 0.3, times: 3 },
+};
+
+type Trigger = NonNullable<Policy['metrics'][number]['trigger']>;
+
+function triggeredBy(name: string, trigger: Trigger): Policy {
+  const metrics = STANDARD.metrics.map((metric) =>
+    metric.kind === 'errorRatio' ? { ...metric, trigger } : metric,
+  );
+  return { ...STANDARD, name, metrics };
+}
+
+/** All of them by name. */
+export const POLICIES: Readonly<Record<string, NamedPolicy>> = {
+  standard: {
+    says: 'back on any increase of errors, or slowness, that can be told from chance; wrongly at most once in a hundred rollouts',
+    policy: STANDARD,
+  },
+  sensitive: {
+    says: 'as standard, but small increases too, for which it waits longer',
+    policy: triggeredBy('sensitive', 'sensitive'),
+  },
+  twice: {
+    says: "back when the candidate's error rate is about twice the baseline's, and not by chance",
+    policy: triggeredBy('twice', 'twice'),
+  },
+  provenTwice: {
+    says: "back only when the candidate's error rate is proven to be above twice the baseline's",
+    policy: triggeredBy('provenTwice', 'provenTwice'),
+  },
+  plainTwice: {
+    says: "as standard, and back as soon as 100 requests show twice the baseline's error rate, be it by chance",
+    policy: {
+      ...STANDARD,
+      name: 'plainTwice',
+      thresholds: [{ metric: 'errorRate', above: 2, of: 'baseline', atLeast: 100 }],
+    },
+  },
+};
+
+/** The policy that is asked for, or a sentence that says what is wrong with it and the cure. */
+export function policyOf({ name = STANDARD.name, tripwire, ...rest }: PolicyRequest): Policy | string {
+  const named = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
+  if (named === undefined)
+    return `there is no policy "${name}"; the policies are ${Object.keys(POLICIES).join(', ')}`;
+  const { tripwire: usual, ...base } = named.policy;
+  const wire = tripwire === undefined ? usual : tripwire === false ? undefined : tripwire;
+  const policy: Policy = { ...base, ...rest, ...(wire && { tripwire: wire }) };
+  const names = policy.metrics.map((metric) => metric.name);
+  const twin = names.find((each, index) => names.indexOf(each) !== index);
+  if (twin !== undefined) return `two metrics are called "${twin}"; give each its own name`;
+  if (policy.metrics.every(({ use }) => use === 'off'))
+    return 'every metric is off; leave one on, or use dryRun to judge without acting';
+  return policy;
+}

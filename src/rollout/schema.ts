@@ -1,0 +1,61 @@
+/**
+ * Which database schemas a version can live with: the guard of expand and contract. A schema is `12`, `12.3` or
+ * `12.3.1`, as numbers, missing parts being 0; a range is comparisons that must all hold, as in `>=12 <15`.
+ */
+
+/** What is wrong with a range, in a sentence with the cure; undefined if nothing is. */
+export function rangeFault(range: string): string | undefined {
+  return comparisons(range) === undefined
+    ? `"${range}" is no range of schemas; write it as in ">=12" or ">=12 <15"`
+    : undefined;
+}
+
+/** Whether a schema is in a range. Nothing is in a range that is none. */
+export function inRange(schema: string, range: string): boolean {
+  return comparisons(range)?.every(({ sign, bound }) => HOLDS[sign](order(schema, bound))) ?? false;
+}
+
+/** Of these versions the ones that cannot live with a schema, and why the gate is shut; undefined if all can. */
+export function schemaConflict(
+  schema: string,
+  versions: Readonly<Record<string, { readonly requires?: { readonly schema: string } }>>,
+  needed: Iterable<string>,
+): string | undefined {
+  for (const name of new Set(needed)) {
+    const range = versions[name]?.requires?.schema;
+    if (range !== undefined && !inRange(schema, range))
+      return `version "${name}" requires schema ${range}, which ${schema} is not; take its weight away and delete it, so that nothing can be rolled back to it`;
+  }
+  return undefined;
+}
+
+const HOLDS = {
+  '>=': (order: number) => order >= 0,
+  '<=': (order: number) => order <= 0,
+  '>': (order: number) => order > 0,
+  '<': (order: number) => order < 0,
+  '=': (order: number) => order === 0,
+} as const;
+
+interface Comparison {
+  readonly sign: keyof typeof HOLDS;
+  readonly bound: string;
+}
+
+function comparisons(range: string): readonly Comparison[] | undefined {
+  const parts = range.trim().split(/\s+/);
+  const read = parts.map((part) => /^(>=|<=|>|<|=)?(\d{1,9}(?:\.\d{1,9}){0,2})$/.exec(part));
+  return read.every((match) => match !== null)
+    ? read.map((match) => ({ sign: (match[1] ?? '=') as keyof typeof HOLDS, bound: match[2]! }))
+    : undefined;
+}
+
+/** Below 0, 0 or above, as the first is older, the same or newer. */
+function order(a: string, b: string): number {
+  const [as, bs] = [a.split('.').map(Number), b.split('.').map(Number)];
+  for (let i = 0; i < 3; i++) {
+    const difference = (as[i] ?? 0) - (bs[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
