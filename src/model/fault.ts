@@ -126,6 +126,13 @@ export const FAULTS = {
     'Too many requests are waiting for this version.',
   ),
 
+  draining: fault(
+    'draining',
+    'self',
+    503,
+    'never',
+    'The proxy was shut down before the answer was complete.',
+  ),
   shedding: fault('shedding', 'self', 503, 'never', 'The proxy has more connections than it may have.'),
 } as const satisfies Record<string, Fault>;
 

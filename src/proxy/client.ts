@@ -16,6 +16,7 @@ import {
 } from '../http/head.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import { faultAnswer, optionsAnswer } from './answer.ts';
+import { UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
 import { Exchange } from './exchange.ts';
 
@@ -177,7 +178,8 @@ export class Client implements Expiring {
   done(last: boolean): void {
     this.#return();
     if (this.#state === DEAD) return;
-    if (last || this.context.draining) return this.#linger();
+    // It may have become the last since the answer began.
+    if (last || this.lastRequest) return this.#linger();
     this.#state = HEAD;
     this.#headBegun = false;
     this.#blocked = false;
@@ -214,9 +216,15 @@ export class Client implements Expiring {
     this.#return();
     if (this.#state === DEAD) return;
     this.#bury();
-    // A socket that is being closed cannot be reset any more: Node fails, and spins.
-    if (this.socket.writableEnded) this.socket.destroy();
+    // Neither a socket that is being closed nor one of the Unix kind can be reset: Node fails, or worse.
+    if (this.socket.writableEnded || this.address === UNIX_PEER) this.socket.destroy();
     else this.socket.resetAndDestroy();
+  }
+
+  /** Ends whatever is going on: there is no more time for it. */
+  abandon(): void {
+    this.#exchange?.abort(FAULTS.draining);
+    this.cut();
   }
 
   /** Closes a connection that waits for nothing. */

@@ -107,7 +107,7 @@ export class Exchange implements Asker {
     const version = this.#choose(buffer, head, service);
     const lane = version.lane;
     this.#lane = lane;
-    lane.ledger.begin();
+    lane.traffic.ledger.begin();
     if (lane.maxBodyBytes > 0 && Math.max(head.contentLength, this.#bytesIn) > lane.maxBodyBytes)
       return this.#refuse(FAULTS.bodyTooLarge);
     this.#request = this.#compose(buffer, head, lane, from, to, end);
@@ -295,15 +295,18 @@ export class Exchange implements Asker {
       }
       this.#waiting = true;
       this.#hold();
-      this.client.pause();
+      // A client that has said all is still read: it may leave, and then nobody need wait.
+      if (!this.#whole) this.client.pause();
       this.client.waitFor(terms.connect);
       return;
     }
     this.#connection = connection;
     connection.ask(this, terms, this.#request, this.#whole, this.#headOnly, this.#upgrade);
     if (connection.connected) {
+      // A first try that had to wait for nothing is sent as it comes; that spares a look at the clock.
+      const at = this.#tries > 1 || this.#held ? this.#context.clock.monotonic() : this.#startedAt;
       this.#unhold();
-      this.#sent(this.#tries === 1 ? this.#startedAt : this.#context.clock.monotonic());
+      this.#sent(at);
     } else {
       this.#hold();
       // The socket keeps what it is given until it is connected; it should not be given more.
@@ -313,7 +316,7 @@ export class Exchange implements Asker {
 
   #sent(at: number): void {
     this.#sentAt = at;
-    this.#lane!.lastSentAt = at;
+    this.#lane!.traffic.lastSentAt = at;
   }
 
   // ---- what the endpoint does
@@ -341,7 +344,8 @@ export class Exchange implements Asker {
     this.#latency = this.#context.clock.monotonic() - this.#sentAt;
     this.#status = head.status;
     // An answer that comes before the request has been read, or instead of an upgrade, is the last one.
-    if (!this.client.requestRead || this.#upgrade !== undefined) this.#close = true;
+    if (!this.client.requestRead || this.#upgrade !== undefined || this.client.lastRequest)
+      this.#close = true;
     let lines = responseLines(buffer, head);
     this.#chunkedDown = false;
     if (this.#headOnly || head.status === 204 || head.status === 304) {
@@ -392,10 +396,9 @@ export class Exchange implements Asker {
   failed(fault: Fault): void {
     const reused = this.#connection?.reused ?? false;
     this.#connection = undefined;
-    this.#unhold();
     if (this.#status === 0 && !this.#streamed) {
       if (fault.retry === 'unsent') {
-        this.#lane!.ledger.fault(fault);
+        this.#lane!.traffic.ledger.fault(fault);
         this.#leavePool();
         return this.#send();
       }
@@ -512,13 +515,13 @@ export class Exchange implements Asker {
   #hold(): void {
     if (this.#held) return;
     this.#held = true;
-    this.#lane!.hold();
+    this.#lane!.traffic.hold();
   }
 
   #unhold(): void {
     if (!this.#held) return;
     this.#held = false;
-    this.#lane!.unhold();
+    this.#lane!.traffic.unhold();
   }
 
   /** Every exchange is recorded exactly once, under the version chosen, however it ends. */
@@ -531,9 +534,9 @@ export class Exchange implements Asker {
     if (lane === undefined) {
       this.#context.countUnrouted(status);
     } else {
-      if (fault !== undefined) lane.ledger.fault(fault);
+      if (fault !== undefined) lane.traffic.ledger.fault(fault);
       const failed = fault === undefined ? status >= 500 : fault.side === 'upstream';
-      lane.ledger.record(status, failed, this.#latency, duration, this.#bytesIn, this.#bytesOut);
+      lane.traffic.ledger.record(status, failed, this.#latency, duration, this.#bytesIn, this.#bytesOut);
     }
     const log = this.#context.accessLog;
     if (log === undefined || !(log.due() || fault !== undefined)) return;

@@ -8,8 +8,9 @@ import { Balancer } from '../upstream/balancer.ts';
 import { Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
 import { Context, rulesOf } from './context.ts';
-import { Lane } from './lane.ts';
+import type { Lane } from './lane.ts';
 import { Listener } from './listener.ts';
+import { Traffic } from './traffic.ts';
 
 export type { LineSink } from './accesslog.ts';
 
@@ -33,8 +34,8 @@ export class DataPlane {
   readonly #world: World;
   readonly #pools: Pools;
   readonly #listeners: Listener[] = [];
-  /** Lanes by service and version. They outlive tables, since what they count must not be lost at a swap. */
-  readonly #lanes = new Map<string, Lane>();
+  /** By service and version. */
+  readonly #traffic = new Map<string, Traffic>();
   readonly #timers: NodeJS.Timeout[];
   #state: State | undefined;
 
@@ -93,16 +94,16 @@ export class DataPlane {
    * the wall-clock time (ms) of the last one sent to any of them by this process, or undefined if none was.
    */
   async settled(service: string, versions: readonly string[]): Promise<number | undefined> {
-    const lanes = versions.flatMap((version) => this.#lanes.get(`${service}/${version}`) ?? []);
-    await Promise.all(lanes.map((lane) => lane.settled()));
-    const last = Math.max(-1, ...lanes.map((lane) => lane.lastSentAt));
+    const traffic = versions.flatMap((version) => this.#traffic.get(`${service}/${version}`) ?? []);
+    await Promise.all(traffic.map((each) => each.settled()));
+    const last = Math.max(-1, ...traffic.map((each) => each.lastSentAt));
     const { clock } = this.#world;
     return last < 0 ? undefined : clock.now() - (clock.monotonic() - last);
   }
 
   /** What every ledger counted since the last call. */
   collect(): LedgerCounts[] {
-    return [...this.#lanes.values()].flatMap((lane) => lane.counted?.collect() ?? []);
+    return [...this.#traffic.values()].flatMap((each) => each.counted?.collect() ?? []);
   }
 
   /** Answers to requests that reached no service, by status, since the last call. */
@@ -120,36 +121,35 @@ export class DataPlane {
     const deadline = this.#world.clock.monotonic() + ms;
     while (this.#context.clients.size > 0 && this.#world.clock.monotonic() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 10));
-    for (const client of [...this.#context.clients]) client.cut();
+    for (const client of [...this.#context.clients]) client.abandon();
     for (const timer of this.#timers) clearInterval(timer);
     this.#pools.keepOnly(new Set());
   }
 
-  /** The lane of a version: the one it has had, with what may have changed. */
-  #lane(
-    service: string,
-    version: string,
-    { endpoints }: Version,
-    { timeouts, limits, maxBodyBytes }: Service,
-  ): Lane {
+  /** The lane of a version by the table being compiled. Nothing that is in use is touched. */
+  #lane(service: string, version: string, { endpoints }: Version, doc: Service): Lane {
     const { settings } = this.#context.rules;
+    const { timeouts, limits, maxBodyBytes } = doc;
     const pooling = { connections: limits?.connections ?? 1024, pending: limits?.pending ?? 1024 };
-    const balancer = new Balancer(
-      endpoints.map((endpoint) => this.#pools.get(endpoint, settings.limits, pooling)),
-    );
-    const terms = { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts };
-    const most = maxBodyBytes ?? settings.limits.bodyBytes;
+    return {
+      version,
+      line: `x-spillway-version: ${version}\r\n`,
+      balancer: new Balancer(
+        endpoints.map((endpoint) => this.#pools.get(endpoint, settings.limits, pooling)),
+      ),
+      terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
+      maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
+      traffic: this.#trafficOf(service, version),
+    };
+  }
+
+  #trafficOf(service: string, version: string): Traffic {
     const id = `${service}/${version}`;
-    const known = this.#lanes.get(id);
-    if (known === undefined) {
-      const made = new Lane(service, version, balancer, terms, most);
-      this.#lanes.set(id, made);
-      return made;
-    }
-    known.balancer = balancer;
-    known.terms = terms;
-    known.maxBodyBytes = most;
-    return known;
+    const known = this.#traffic.get(id);
+    if (known !== undefined) return known;
+    const traffic = new Traffic(service, version);
+    this.#traffic.set(id, traffic);
+    return traffic;
   }
 
   /** Closes what no table names any more. */

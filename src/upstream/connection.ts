@@ -74,7 +74,7 @@ export class UpstreamConnection {
     this.socket.on('end', () => this.#ended());
     this.socket.on('error', (error) => this.#broke(error));
     this.socket.on('close', () => this.#broke(undefined));
-    this.socket.on('drain', () => this.#asker?.writable());
+    this.socket.on('drain', () => this.#drained());
     pool.deadlines.add(this);
   }
 
@@ -112,7 +112,10 @@ export class UpstreamConnection {
   write(data: string | Buffer): boolean {
     if (typeof data === 'string') this.socket.write(data, 'latin1');
     else this.socket.write(data);
-    return this.socket.writableLength < this.pool.limits.bufferBytes;
+    if (this.socket.writableLength < this.pool.limits.bufferBytes) return true;
+    // From now on it is for the endpoint to take what it was sent.
+    if (this.#state === HEAD) this.deadline = this.pool.deadlines.in(this.#terms!.body);
+    return false;
   }
 
   /** The request has been written to its last byte; from now on the endpoint is to answer. */
@@ -168,6 +171,11 @@ export class UpstreamConnection {
     this.#state = HEAD;
     this.deadline = this.#asked ? this.pool.deadlines.in(this.#terms!.head) : Number.POSITIVE_INFINITY;
     this.#asker!.writable();
+  }
+
+  #drained(): void {
+    if (this.#state === HEAD && !this.#asked) this.deadline = Number.POSITIVE_INFINITY;
+    this.#asker?.writable();
   }
 
   #read(length: number): boolean {
