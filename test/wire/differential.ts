@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { checkRequests, checkResponse } from './differential/check.ts';
+import { checkAnswersTo, checkRequests } from './differential/check.ts';
 import { fuzz } from './differential/fuzz.ts';
 import { requestSeeds, responseSeeds } from './differential/seeds.ts';
 
@@ -11,12 +11,14 @@ const { values: options } = parseArgs({
   options: { inputs: { type: 'string', default: '200000' }, seed: { type: 'string', default: '1' } },
 });
 const seed = Number(options.seed);
-const inputs = Math.ceil(Number(options.inputs) / 2);
-const runs = {
-  requests: { seeds: requestSeeds(), check: checkRequests },
-  answers: { seeds: responseSeeds(), check: (packets: readonly string[]) => checkResponse(packets, 'GET') },
-};
-for (const [name, run] of Object.entries(runs)) {
+const answers = responseSeeds();
+const runs = [
+  { name: 'requests', share: 0.5, seeds: requestSeeds(), check: checkRequests },
+  { name: 'answers to GET', share: 0.4, seeds: answers, check: checkAnswersTo('GET') },
+  { name: 'answers to HEAD', share: 0.1, seeds: answers, check: checkAnswersTo('HEAD') },
+];
+for (const { name, share, ...run } of runs) {
+  const inputs = Math.ceil(Number(options.inputs) * share);
   const began = performance.now();
   const { failure, ...done } = await fuzz({ ...run, inputs, seed, abreast: 100 });
   const seconds = ((performance.now() - began) / 1000).toFixed(1);

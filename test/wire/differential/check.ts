@@ -1,5 +1,10 @@
-import { agreement } from '../conformance/agreement.ts';
-import { readRequests as requestsSeenBy, readResponses as responsesSeenBy } from '../conformance/messages.ts';
+import { type Agreement, agreement } from '../conformance/agreement.ts';
+import {
+  type Request,
+  type Response,
+  readRequests as requestsSeenBy,
+  readResponses as responsesSeenBy,
+} from '../conformance/messages.ts';
 import { knowsMethod, readRequests, readResponse } from './llhttp.ts';
 import type { Message, Reading } from './message.ts';
 import { type Passage, passRequests, passResponse } from './passing.ts';
@@ -10,47 +15,88 @@ export interface Finding {
   readonly wrong: string | undefined;
 }
 
+/** How streams of one direction are passed on, and read by others. */
+interface Direction {
+  pass(packets: readonly string[]): Passage;
+  llhttp(bytes: string): Promise<Reading>;
+  /** Whether llhttp can be asked. */
+  known(message: Message): boolean;
+  /** What strict and lax readers make of it, but for those ignored. */
+  readers(bytes: string, ignored: readonly string[]): Agreement<Request | Response>;
+  /** Lax readers that need not agree with what is passed on. */
+  readonly ignored: readonly string[];
+}
+
+/** Fields with an underscore are dropped, so whoever takes one for a dash sees more in the input than we pass on. */
+const UNDERSCORE = ['underscore-is-dash'];
+
+const REQUESTS: Direction = {
+  pass: passRequests,
+  llhttp: readRequests,
+  known: knowsMethod,
+  readers: (bytes, ignored) => agreement((reader) => requestsSeenBy(bytes, reader), ignored),
+  ignored: [],
+};
+
+function answersTo(method: string): Direction {
+  return {
+    pass: (packets) => passResponse(packets, method),
+    llhttp: (bytes) => readResponse(bytes, method),
+    known: () => true,
+    readers: (bytes, ignored) =>
+      agreement((reader) => responsesSeenBy(bytes, [method], reader, true), ignored),
+    // Only servers, with their CGI variables, take an underscore for a dash.
+    ignored: UNDERSCORE,
+  };
+}
+
 /**
- * Whatever the codec passes on of a stream of requests, llhttp reads as the same messages and no more; so do
- * all lax readers; and where llhttp accepts the stream itself, it sees the same in it.
+ * Whatever the codec passes on of a stream of requests, llhttp reads as the same messages and no more, and so
+ * do all other readers. What is accepted had one reading to begin with.
  */
-export async function checkRequests(packets: readonly string[]): Promise<Finding> {
-  const passage = passRequests(packets);
+export function checkRequests(packets: readonly string[]): Promise<Finding> {
+  return check(packets, REQUESTS);
+}
+
+/** The same for what an origin answers to a request with this method. */
+export function checkAnswersTo(method: string): (packets: readonly string[]) => Promise<Finding> {
+  const direction = answersTo(method);
+  return (packets) => check(packets, direction);
+}
+
+async function check(packets: readonly string[], direction: Direction): Promise<Finding> {
+  const input = packets.join('');
+  const passage = direction.pass(packets);
   const passed = passage.messages.length > 0;
-  const split = wholeDiffers(passage, passRequests([packets.join('')]));
+  const split = wholeDiffers(passage, direction.pass([input]));
   if (split !== undefined || !passed) return { passed, wrong: split };
-  const [behind, before] = await Promise.all([readRequests(passage.bytes), readRequests(packets.join(''))]);
-  const known = passage.messages.every(knowsMethod);
-  const { strict, disagreements } = agreement((reader) => requestsSeenBy(passage.bytes, reader));
   const wrong =
-    (known ? differs(passage, behind, 'llhttp behind') : undefined) ??
-    (known ? disputes(passage, before) : undefined) ??
-    (strict.why && `a strict reader refuses what is passed on: ${strict.why}`) ??
-    (disagreements[0] && `${disagreements[0].reader} sees ${disagreements[0].saw}`);
+    (passage.messages.every(direction.known) ? await llhttpDiffers(passage, input, direction) : undefined) ??
+    readersDiffer('what is passed on', passage, direction.readers(passage.bytes, direction.ignored)) ??
+    (passage.complete
+      ? readersDiffer('what is accepted', passage, direction.readers(input, UNDERSCORE))
+      : undefined);
   return { passed, wrong };
 }
 
-/** The same for what an origin answers, and a client built on llhttp. */
-export async function checkResponse(packets: readonly string[], method: string): Promise<Finding> {
-  const passage = passResponse(packets, method);
-  const passed = passage.messages.length > 0;
-  const split = wholeDiffers(passage, passResponse([packets.join('')], method));
-  if (split !== undefined || !passed) return { passed, wrong: split };
-  const [behind, before] = await Promise.all([
-    readResponse(passage.bytes, method),
-    readResponse(packets.join(''), method),
-  ]);
-  const { strict, disagreements } = agreement(
-    (reader) => responsesSeenBy(passage.bytes, [method], reader, true),
-    // Only servers, with their CGI variables, take an underscore for a dash.
-    ['underscore-is-dash'],
-  );
-  const wrong =
-    differs(passage, behind, 'llhttp behind') ??
-    disputes(passage, before) ??
-    (strict.why && `a strict reader refuses what is passed on: ${strict.why}`) ??
-    (disagreements[0] && `${disagreements[0].reader} sees ${disagreements[0].saw}`);
-  return { passed, wrong };
+async function llhttpDiffers(
+  passage: Passage,
+  input: string,
+  { llhttp }: Direction,
+): Promise<string | undefined> {
+  const [behind, before] = await Promise.all([llhttp(passage.bytes), llhttp(input)]);
+  return differs(passage, behind) ?? disputes(passage, before);
+}
+
+function readersDiffer(
+  what: string,
+  { messages }: Passage,
+  { strict, disagreements }: Agreement<Request | Response>,
+): string | undefined {
+  if (strict.why) return `a strict reader refuses ${what}: ${strict.why}`;
+  const whole = messages.filter((message) => message.whole).length;
+  if (strict.messages.length !== whole) return `${what} is ${strict.messages.length} messages, not ${whole}`;
+  return disagreements[0] && `${what} is to ${disagreements[0].reader}: ${disagreements[0].saw}`;
 }
 
 /** However the stream was cut into packets, it must come to the same, but for how much of a broken body came. */
@@ -61,11 +107,12 @@ function wholeDiffers(cut: Passage, whole: Passage): string | undefined {
   return `cut into packets it is ${show(cut)}, in one ${show(whole)}`;
 }
 
-function differs(passage: Passage, seen: Reading, who: string): string | undefined {
+/** What llhttp sees behind us. */
+function differs(passage: Passage, seen: Reading): string | undefined {
   const last = passage.messages.at(-1)!;
   const unfinished = !last.whole || /^1\d\d$/.test(last.line);
   if (same(passage.messages, seen.messages) && (seen.refused === undefined || unfinished)) return undefined;
-  return `passed on as ${show(passage)}, ${who} sees ${show(seen)}`;
+  return `passed on as ${show(passage)}, llhttp behind sees ${show(seen)}`;
 }
 
 /** What llhttp sees in front of us: as far as it accepts a message, it must be the one we see. */

@@ -1,6 +1,6 @@
 import { text } from '../../../src/http/bytes.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../../../src/http/chunked.ts';
-import { dropNominated, Head, MORE, parseRequest, parseResponse } from '../../../src/http/head.ts';
+import { BAD, dropNominated, Head, MORE, parseRequest, parseResponse } from '../../../src/http/head.ts';
 import { piece } from '../../../src/http/piece.ts';
 import {
   type Drops,
@@ -19,6 +19,8 @@ import type { Message, Reading } from './message.ts';
 export interface Passage extends Reading {
   /** All that is passed on. */
   readonly bytes: string;
+  /** The stream was taken to its end, and a message ends there. */
+  readonly complete: boolean;
 }
 
 const LIMITS = { targetBytes: 16_384, headBytes: 32_768, headers: 100 };
@@ -57,6 +59,8 @@ abstract class Passing {
   #open: { line: string; fields: string[]; body: string } | undefined;
   #refused: string | undefined;
   #held = '';
+  /** There were bytes after the last message that is taken. */
+  #surplus = false;
 
   /** Parses the head at `at`. What it returns is as of `parseRequest`. */
   protected abstract parse(buffer: Buffer, at: number, end: number): number;
@@ -73,12 +77,14 @@ abstract class Passing {
     let at = 0;
     while (at < end && this.expecting !== 'nothing' && this.#refused === undefined)
       at = this.#step(buffer, at, end);
+    this.#surplus ||= at < end;
   }
 
   ended(): Passage {
     if (this.expecting === 'close') this.#pass(Buffer.alloc(0), 0, 0, '');
-    const open = this.#open && [{ ...this.#open, trailers: [], whole: false }];
-    return { messages: [...this.#done, ...(open ?? [])], refused: this.#refused, bytes: this.#bytes };
+    const open = this.#open ? [{ ...this.#open, trailers: [], whole: false }] : [];
+    const complete = open.length === 0 && this.#held === '' && !this.#surplus && this.#refused === undefined;
+    return { messages: [...this.#done, ...open], refused: this.#refused, bytes: this.#bytes, complete };
   }
 
   protected begin(line: string, fields: string[], lines: string): void {
@@ -149,15 +155,12 @@ class RequestPassing extends Passing {
   #last = false;
 
   protected parse(buffer: Buffer, at: number, end: number): number {
-    return parseRequest(buffer, at, end, head, LIMITS);
+    const bodyStart = parseRequest(buffer, at, end, head, LIMITS);
+    // Asked of the proxy itself, and not passed on.
+    return bodyStart > 0 && head.asterisk ? BAD : bodyStart;
   }
 
   protected accept(buffer: Buffer): void {
-    // Asked of the proxy itself, and not passed on.
-    if (head.asterisk) {
-      this.expecting = 'nothing';
-      return;
-    }
     const own = head.absolute || head.hostStart === 0;
     const drops = own ? DROPS_AND_HOST : DROPS;
     if (head.nominates) dropNominated(buffer, head, undefined);
@@ -203,7 +206,7 @@ class ResponsePassing extends Passing {
   protected parse(buffer: Buffer, at: number, end: number): number {
     const bodyStart = parseResponse(buffer, at, end, head, LIMITS);
     // Nobody asked for another protocol.
-    return bodyStart > 0 && head.status === 101 ? -2 : bodyStart;
+    return bodyStart > 0 && head.status === 101 ? BAD : bodyStart;
   }
 
   protected accept(buffer: Buffer): void {
