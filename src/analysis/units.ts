@@ -1,4 +1,4 @@
-import { murmur3Text } from '../base/hash.ts';
+import { murmur3, murmur3Text } from '../base/hash.ts';
 import type { Pair } from './evidence.ts';
 
 /**
@@ -31,9 +31,19 @@ export function unitSlot(key: string): number {
   return murmur3Text(key, UNIT_SEED) >>> (32 - SLOT_BITS);
 }
 
+/** The same of a key as it came, buffer[start, end). */
+export function unitSlotOf(buffer: Uint8Array, start: number, end: number): number {
+  return murmur3(buffer, start, end, UNIT_SEED) >>> (32 - SLOT_BITS);
+}
+
 /** The slot, 0 to 127, by which a key's requests are dispersed. */
 export function dispersionSlot(key: string): number {
   return murmur3Text(key, DISPERSION_SEED) >>> 25;
+}
+
+/** The same of a key as it came, buffer[start, end). */
+export function dispersionSlotOf(buffer: Uint8Array, start: number, end: number): number {
+  return murmur3(buffer, start, end, DISPERSION_SEED) >>> 25;
 }
 
 export function noUnits(): Units {

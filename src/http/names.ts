@@ -28,7 +28,9 @@ export const OURS = 16;
 export const UNDERSCORED = 17;
 /** Named by Connection: not passed on. */
 export const NOMINATED = 18;
-export const KINDS = 19;
+/** What an endpoint tells us, and nobody else, of what has happened. */
+export const X_SPILLWAY_EVENT = 19;
+export const KINDS = 20;
 
 const KNOWN: Record<string, number> = {
   host: HOST,
@@ -55,6 +57,7 @@ const KNOWN: Record<string, number> = {
   'true-client-ip': PROVENANCE,
   'x-cluster-client-ip': PROVENANCE,
   'x-spillway-version': X_SPILLWAY_VERSION,
+  'x-spillway-event': X_SPILLWAY_EVENT,
 };
 
 /** Known names by length: two or three of a length at most, so finding one is a compare or two. */

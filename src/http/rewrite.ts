@@ -19,6 +19,7 @@ import {
   X_FORWARDED_HOST,
   X_FORWARDED_PROTO,
   X_REQUEST_ID,
+  X_SPILLWAY_EVENT,
   X_SPILLWAY_VERSION,
 } from './names.ts';
 
@@ -51,6 +52,7 @@ export function requestDrops(options: {
     X_FORWARDED_HOST,
     X_REQUEST_ID,
     X_SPILLWAY_VERSION,
+    X_SPILLWAY_EVENT,
     OURS,
   );
   if (!options.trusted) out[PROVENANCE] = 1;
@@ -59,7 +61,7 @@ export function requestDrops(options: {
 }
 
 /** Of a response, towards the client. */
-export const RESPONSE_DROPS: Drops = drops(...HOP_BY_HOP, X_SPILLWAY_VERSION, OURS);
+export const RESPONSE_DROPS: Drops = drops(...HOP_BY_HOP, X_SPILLWAY_VERSION, X_SPILLWAY_EVENT, OURS);
 
 /** As `drops`, and Host too: it is written anew when the target was a whole URL. */
 export function withoutHost(dropped: Drops): Drops {

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
+import { OccasionSchema } from './trial.ts';
 import { VerdictSchema } from './verdict.ts';
 
 /**
@@ -427,6 +428,7 @@ export const MetricSchema = Type.Object(
       }),
     ),
     required: Type.Optional(Type.Boolean({ description: 'No promotion without data. Default false.' })),
+    when: Type.Optional(OccasionSchema),
   },
   CLOSED,
 );

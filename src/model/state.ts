@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
 import { RolloutSchema } from './rollout.ts';
+import { TrialSchema } from './trial.ts';
 
 /**
  * The truth: which services there are, which versions they have, and how traffic is split over them. One
@@ -12,6 +13,7 @@ import { RolloutSchema } from './rollout.ts';
  */
 
 export { type Document, isName, type Of, ServiceName, VersionName } from './document.ts';
+export { type Trial, TrialSchema } from './trial.ts';
 
 export const MatchSchema = Type.Object(
   {
@@ -210,23 +212,6 @@ export const ServiceConfigSchema = Type.Object(
   },
 );
 export type ServiceConfig = Of<typeof ServiceConfigSchema>;
-
-/** What workers need to know of a rollout. Small and still, since a service is compiled anew when it changes. */
-export const TrialSchema = Type.Object(
-  {
-    rollout: Type.String({ description: 'Id of the rollout.' }),
-    epoch: Type.Integer({
-      minimum: 0,
-      description:
-        'Changes with every step, and when a step starts again: what is counted belongs to one epoch.',
-    }),
-    baseline: VersionName,
-    candidate: VersionName,
-    sticky: Type.Boolean({ description: 'Whether keys are counted, once an epoch, or requests.' }),
-  },
-  { additionalProperties: false, description: 'Which two versions are being compared.' },
-);
-export type Trial = Of<typeof TrialSchema>;
 
 export const QuarantineSchema = Type.Object(
   {

@@ -174,6 +174,11 @@ export class Client implements Expiring {
     this.deadline = this.context.deadlines.in(ms);
   }
 
+  /** It is `now`, and an answer may still be waited for. */
+  wait(now: number): void {
+    this.#exchange?.wait(now);
+  }
+
   /** The answer is written. `last`: the connection ends with it. */
   done(last: boolean): void {
     this.#return();
@@ -182,15 +187,19 @@ export class Client implements Expiring {
     if (last || this.lastRequest) return this.#linger();
     this.#state = HEAD;
     this.#headBegun = false;
-    this.#blocked = false;
+    // A client that does not take its answers gets no more of them until it does.
+    if (!this.#blocked) this.#next();
+  }
+
+  /** Reads on. Within `#take` there is nothing held, and it goes on by itself. */
+  #next(): void {
     this.deadline = this.context.deadlines.in(this.#timeouts.keepAlive);
-    // Called from inside #take it goes on by itself; else what was held back is next.
-    if (this.#held !== undefined) {
-      const held = this.#held;
-      this.#held = undefined;
-      this.#take(held, held.length - 1);
-    }
-    if (this.#held === undefined) this.resume();
+    // Before what was held is looked at: whoever then has to pause must not find that undone.
+    this.resume();
+    if (this.#held === undefined) return;
+    const held = this.#held;
+    this.#held = undefined;
+    this.#take(held, held.length - 1);
   }
 
   /** Both sides have agreed on another protocol: from now on bytes are passed as they are. */
@@ -216,9 +225,7 @@ export class Client implements Expiring {
     this.#return();
     if (this.#state === DEAD) return;
     this.#bury();
-    // Neither a socket that is being closed nor one of the Unix kind can be reset: Node fails, or worse.
-    if (this.socket.writableEnded || this.address === UNIX_PEER) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    this.#reset();
   }
 
   /** Ends whatever is going on: there is no more time for it. */
@@ -244,7 +251,7 @@ export class Client implements Expiring {
         return this.#halfClosed ? this.#leave(FAULTS.clientGone) : this.#exchange!.expired();
       default:
         this.#bury();
-        this.socket.destroy();
+        this.#reset();
     }
   }
 
@@ -254,6 +261,10 @@ export class Client implements Expiring {
     while (at < end) {
       switch (this.#state) {
         case HEAD: {
+          if (this.#blocked) {
+            this.pause();
+            return this.#hold(buffer, at, end);
+          }
           buffer[end] = 0;
           const bodyStart = parseRequest(buffer, at, end, head, this.context.rules.settings.limits);
           if (bodyStart === MORE) {
@@ -422,6 +433,7 @@ export class Client implements Expiring {
     if (this.#state === LINGER) return;
     if (this.#blocked) {
       this.#blocked = false;
+      if (this.#state === HEAD) return this.#next();
       this.deadline =
         this.requestRead || this.#paused
           ? Number.POSITIVE_INFINITY
@@ -433,7 +445,7 @@ export class Client implements Expiring {
   /** The client is not there any more, or as good as. */
   #leave(fault: Fault): void {
     this.#bury();
-    this.socket.destroy();
+    this.#reset();
     this.#exchange?.clientGone(fault);
     this.#return();
   }
@@ -446,6 +458,16 @@ export class Client implements Expiring {
     this.socket.destroy();
     if (answering) this.#exchange?.clientGone(FAULTS.clientGone);
     this.#return();
+  }
+
+  /**
+   * Ends the connection by a reset if anything is left unsent, since closing it would look like the end of the
+   * answer. A socket that is shutting down cannot be reset (Node fails, and spins), nor one of the Unix kind.
+   */
+  #reset(): void {
+    const shutting = this.socket.writableEnded && this.socket.writableLength === 0;
+    if (shutting || this.address === UNIX_PEER) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   #bury(): void {

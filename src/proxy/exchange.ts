@@ -6,10 +6,12 @@ import {
   X_FORWARDED_HOST,
   X_FORWARDED_PROTO,
   X_REQUEST_ID,
+  X_SPILLWAY_EVENT,
   X_SPILLWAY_VERSION,
 } from '../http/names.ts';
 import { piece } from '../http/piece.ts';
 import { requestLines, responseLines } from '../http/rewrite.ts';
+import type { TrialArm } from '../metrics/trial.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import { findCookie, MINTED_COOKIE, type Span } from '../routing/key.ts';
 import {
@@ -82,6 +84,10 @@ export class Exchange implements Asker {
   #startedAt = 0;
   #sentAt = 0;
   #latency = -1;
+  /** Who counts it for a trial, as what unit, and the conversions it may come to be, a bit each. */
+  #trial: TrialArm | undefined;
+  #ticket = 0;
+  #occasions = 0;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -131,7 +137,9 @@ export class Exchange implements Asker {
     this.#why = undefined;
     this.#keyHash = undefined;
     this.#startedAt = this.#context.clock.monotonic();
+    this.#sentAt = -1;
     this.#latency = -1;
+    this.#occasions = 0;
     this.#bytesIn = bytesIn;
     this.#bytesOut = 0;
     this.#repeatable = head.idempotent;
@@ -184,7 +192,20 @@ export class Exchange implements Asker {
     }
     const key = this.#findKey(buffer, head, service);
     if (this.#context.accessLog !== undefined) this.#keyHash = hashKey(key, span.start, span.end);
-    return service.versions[service.split.choose(key, span.start, span.end)]!;
+    const version = service.versions[service.split.choose(key, span.start, span.end)]!;
+    if (version.lane.trial !== undefined) this.#assign(version.lane.trial, buffer, head, key);
+    return version;
+  }
+
+  /** Counts a choice that the split made for the key `span` of `key`. */
+  #assign(trial: TrialArm, buffer: Buffer, head: Head, key: Buffer): void {
+    this.#trial = trial;
+    this.#ticket = trial.assign(key, span.start, span.end, this.#why !== 'random', this.#startedAt);
+    if (trial.converts)
+      this.#occasions = trial.occasions(
+        text(buffer, head.start, head.methodEnd),
+        text(buffer, head.targetStart, head.targetEnd),
+      );
   }
 
   /** The client's key, as the bytes `span` of what is returned; made up where there is none. */
@@ -307,6 +328,7 @@ export class Exchange implements Asker {
       const at = this.#tries > 1 || this.#held ? this.#context.clock.monotonic() : this.#startedAt;
       this.#unhold();
       this.#sent(at);
+      this.client.resume();
     } else {
       this.#hold();
       // The socket keeps what it is given until it is connected; it should not be given more.
@@ -325,7 +347,6 @@ export class Exchange implements Asker {
     this.#waiting = false;
     this.client.waitFor(Number.POSITIVE_INFINITY);
     this.#connect(false);
-    if (this.#connection?.connected) this.client.resume();
   }
 
   writable(): void {
@@ -346,6 +367,7 @@ export class Exchange implements Asker {
     // An answer that comes before the request has been read, or instead of an upgrade, is the last one.
     if (!this.client.requestRead || this.#upgrade !== undefined || this.client.lastRequest)
       this.#close = true;
+    if (this.#occasions !== 0) this.#convert(buffer, head);
     let lines = responseLines(buffer, head);
     this.#chunkedDown = false;
     if (this.#headOnly || head.status === 204 || head.status === 304) {
@@ -360,6 +382,13 @@ export class Exchange implements Asker {
       this.#chunkedDown = true;
     }
     this.#relay(`${lines}${this.#ownLines()}\r\n`, buffer, from, to, end);
+  }
+
+  #convert(buffer: Buffer, head: Head): void {
+    let events = '';
+    for (let i = head.find(X_SPILLWAY_EVENT); i >= 0; i = head.find(X_SPILLWAY_EVENT, i + 1))
+      events += `${head.value(buffer, i)},`;
+    this.#trial!.convert(this.#ticket, this.#occasions, head.status, events);
   }
 
   more(buffer: Buffer, from: number, to: number, end: End): void {
@@ -415,7 +444,9 @@ export class Exchange implements Asker {
     this.#bytesIn += to - from;
     const lane = this.#lane;
     const connection = this.#connection;
-    if (lane === undefined || connection === undefined) return;
+    if (lane === undefined) return;
+    // While there is no connection the client is paused. A body with a hole in it must never be passed on.
+    if (connection === undefined) return this.abort(FAULTS.badRequest);
     if (lane.maxBodyBytes > 0 && this.#bytesIn > lane.maxBodyBytes) return this.abort(FAULTS.bodyTooLarge);
     this.#streamed = true;
     const room = connection.write(piece('', buffer, from, to, this.#chunkedUp, end));
@@ -460,6 +491,12 @@ export class Exchange implements Asker {
     if (!this.#active) return;
     this.#letGo();
     this.#give(fault);
+  }
+
+  /** It is `now`: a request whose answer has been waited for too long is slow, whatever comes of it. */
+  wait(now: number): void {
+    if (this.#trial !== undefined && this.#sentAt >= 0 && this.#latency < 0)
+      this.#ticket = this.#trial.wait(this.#ticket, now - this.#sentAt);
   }
 
   // ---- the end
@@ -537,6 +574,7 @@ export class Exchange implements Asker {
       if (fault !== undefined) lane.traffic.ledger.fault(fault);
       const failed = fault === undefined ? status >= 500 : fault.side === 'upstream';
       lane.traffic.ledger.record(status, failed, this.#latency, duration, this.#bytesIn, this.#bytesOut);
+      if (this.#trial !== undefined) this.#testify(this.#trial, status, failed, fault);
     }
     const log = this.#context.accessLog;
     if (log === undefined || !(log.due() || fault !== undefined)) return;
@@ -554,6 +592,15 @@ export class Exchange implements Asker {
       fault: fault?.kind,
       keyHash: this.#keyHash,
     });
+  }
+
+  /** Tells the trial how it ended. A client that left, or that we refused, speaks neither for nor against. */
+  #testify(trial: TrialArm, status: number, failed: boolean, fault: Fault | undefined): void {
+    this.#trial = undefined;
+    const latency = this.#latency;
+    if (this.#sentAt >= 0)
+      trial.wait(this.#ticket, latency < 0 ? this.#context.clock.monotonic() - this.#sentAt : latency);
+    if (failed || fault === undefined) trial.end(this.#ticket, status, failed, latency);
   }
 }
 

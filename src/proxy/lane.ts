@@ -1,3 +1,4 @@
+import type { TrialArm } from '../metrics/trial.ts';
 import type { Balancer } from '../upstream/balancer.ts';
 import type { UpstreamTerms } from '../upstream/connection.ts';
 import type { Traffic } from './traffic.ts';
@@ -12,4 +13,6 @@ export interface Lane {
   /** Largest request body, bytes; 0 is no limit. */
   readonly maxBodyBytes: number;
   readonly traffic: Traffic;
+  /** Who counts for this version in a trial; undefined while it is in none. */
+  readonly trial: TrialArm | undefined;
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { Trials } from '../metrics/trials.ts';
 import type { LedgerCounts } from '../model/counts.ts';
+import type { TrialCounts } from '../model/evidence.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Service, State, Version } from '../model/state.ts';
 import { compileTable } from '../routing/table.ts';
@@ -36,6 +38,7 @@ export class DataPlane {
   readonly #listeners: Listener[] = [];
   /** By service and version. */
   readonly #traffic = new Map<string, Traffic>();
+  readonly #trials = new Trials();
   readonly #timers: NodeJS.Timeout[];
   #state: State | undefined;
 
@@ -44,10 +47,7 @@ export class DataPlane {
     this.#context = new Context(settings, world.clock);
     this.#pools = new Pools(this.#context.deadlines, world.log);
     this.configure(settings);
-    this.#timers = [
-      setInterval(() => this.#context.deadlines.sweep(world.clock.monotonic()), SWEEP),
-      setInterval(() => this.#tidy(), TIDY),
-    ];
+    this.#timers = [setInterval(() => this.#sweep(), SWEEP), setInterval(() => this.#tidy(), TIDY)];
     for (const timer of this.#timers) timer.unref();
   }
 
@@ -64,6 +64,7 @@ export class DataPlane {
       (service, version, versionDoc, serviceDoc) => this.#lane(service, version, versionDoc, serviceDoc),
     );
     this.#state = state;
+    this.#trials.adopt(state.services);
     this.#tidy();
   }
 
@@ -106,6 +107,11 @@ export class DataPlane {
     return [...this.#traffic.values()].flatMap((each) => each.counted?.collect() ?? []);
   }
 
+  /** What every trial under way counted since the last call. */
+  collectTrials(): TrialCounts[] {
+    return this.#trials.collect();
+  }
+
   /** Answers to requests that reached no service, by status, since the last call. */
   collectUnrouted(): Readonly<Record<string, number>> {
     const { unrouted } = this.#context;
@@ -140,6 +146,7 @@ export class DataPlane {
       terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
       traffic: this.#trafficOf(service, version),
+      trial: this.#trials.arm(service, version, doc, this.#world.clock.monotonic()),
     };
   }
 
@@ -150,6 +157,13 @@ export class DataPlane {
     const traffic = new Traffic(service, version);
     this.#traffic.set(id, traffic);
     return traffic;
+  }
+
+  /** Looks at what time alone brings about. */
+  #sweep(): void {
+    const now = this.#world.clock.monotonic();
+    this.#context.deadlines.sweep(now);
+    if (this.#trials.any) for (const client of this.#context.clients) client.wait(now);
   }
 
   /** Closes what no table names any more. */

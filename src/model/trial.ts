@@ -1,0 +1,87 @@
+import { Type } from 'typebox';
+import { type Of, VersionName } from './document.ts';
+
+const Bucket = (description: string) => Type.Integer({ minimum: 0, description });
+
+/** What in the traffic counts as a conversion. Everything that it says must hold; nothing said is anything. */
+export const OccasionSchema = Type.Object(
+  {
+    method: Type.Optional(Type.String({ pattern: '^[A-Z]+$', description: 'Method of the request.' })),
+    path: Type.Optional(
+      Type.String({
+        pattern: '^/',
+        description: 'Path of the request, without query. /orders/* is everything below /orders/.',
+      }),
+    ),
+    statuses: Type.Optional(
+      Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), {
+        minItems: 1,
+        description: 'Any of these. Default: 200 to 299.',
+      }),
+    ),
+    event: Type.Optional(
+      Type.String({
+        pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        description: 'Named by the response header x-spillway-event, as in "order=49.90, signup".',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'What counts as a conversion, as POST /orders answered with 2xx.',
+  },
+);
+export type Occasion = Of<typeof OccasionSchema>;
+
+/** What workers need to know of a rollout. Small and still, since a service is compiled anew when it changes. */
+export const TrialSchema = Type.Object(
+  {
+    rollout: Type.String({ description: 'Id of the rollout.' }),
+    epoch: Type.Integer({
+      minimum: 0,
+      description:
+        'Changes with every step, and when a step starts again: what is counted belongs to one epoch.',
+    }),
+    baseline: VersionName,
+    candidate: VersionName,
+    sticky: Type.Boolean({ description: 'Whether keys are counted, once an epoch, or requests.' }),
+    latency: Type.Optional(
+      Type.Object(
+        {
+          tolerance: Type.Optional(
+            Type.Number({
+              minimum: 0,
+              description: 'How much slower the candidate may be, as a part of 1. Default 0.1.',
+            }),
+          ),
+          warmUp: Type.Optional(
+            Type.Number({
+              minimum: 0,
+              description:
+                'Seconds after the epoch began in a worker whose latencies are left out. Default 30.',
+            }),
+          ),
+          p95: Type.Optional(
+            Bucket("The judge's bucket of the baseline's 95th percentile; slower requests are slow."),
+          ),
+          p99: Type.Optional(Bucket('The same of the 99th.')),
+        },
+        { additionalProperties: false, description: 'How latency is counted.' },
+      ),
+    ),
+    conversions: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String({ description: 'Name of the metric.' }),
+            ...OccasionSchema.properties,
+          },
+          { additionalProperties: false },
+        ),
+        { maxItems: 30 },
+      ),
+    ),
+  },
+  { additionalProperties: false, description: 'Which two versions are being compared.' },
+);
+export type Trial = Of<typeof TrialSchema>;
