@@ -114,7 +114,7 @@ export class UpstreamConnection {
     else this.socket.write(data);
     if (this.socket.writableLength < this.pool.limits.bufferBytes) return true;
     // From now on it is for the endpoint to take what it was sent.
-    if (this.#state === HEAD) this.deadline = this.pool.deadlines.in(this.#terms!.body);
+    if (this.#state === HEAD || this.#state === TUNNEL) this.#waitForBody();
     return false;
   }
 
@@ -174,7 +174,9 @@ export class UpstreamConnection {
   }
 
   #drained(): void {
-    if (this.#state === HEAD && !this.#asked) this.deadline = Number.POSITIVE_INFINITY;
+    if ((this.#state === HEAD && !this.#asked) || this.#state === TUNNEL) {
+      this.deadline = Number.POSITIVE_INFINITY;
+    }
     this.#asker?.writable();
   }
 
@@ -335,7 +337,7 @@ export class UpstreamConnection {
   }
 
   #ended(): void {
-    if (this.#state === UNTIL_CLOSE) {
+    if (this.#state === UNTIL_CLOSE && !this.#wasReset()) {
       const asker = this.#asker!;
       this.destroy();
       asker.more(INLET, 0, 0, '');
@@ -346,6 +348,14 @@ export class UpstreamConnection {
     } else {
       this.#broke(undefined);
     }
+  }
+
+  /**
+   * libuv takes data and a reset that come together for an end. But a connection that was reset has no peer
+   * any more, and one that was ended has. (Node remembers the answer, so this is the only place to ask.)
+   */
+  #wasReset(): boolean {
+    return 'port' in this.pool.address && this.socket.remoteAddress === undefined;
   }
 
   #broke(error: Error | undefined): void {
