@@ -40,7 +40,7 @@ test('what is in flight is finished, and its connection closed with it', async (
   assert.equal(await client.gone(), 'end');
   client.end();
   await drained;
-  assert.deepEqual(site.counted('v'), { codes: { 200: 1 }, faults: {}, inFlight: 0 });
+  assert.deepEqual(site.counted('v'), { codes: { 200: 1 }, faults: {}, errors: 0, inFlight: 0 });
 });
 
 test('a request whose head has begun is served, as the last of its connection', async (t) => {

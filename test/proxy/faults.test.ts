@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { deaf } from '../support/deaf.ts';
 import { always, Origin, ok } from '../support/origin.ts';
+import { eventually } from '../support/patience.ts';
 import type { Message, Peer } from '../support/peer.ts';
 import { type Draft, get, post, Site, type SiteOptions } from '../support/site.ts';
 
@@ -43,7 +44,7 @@ test('a kept connection that dies as it is used again costs a GET nothing', asyn
   await fresh.message();
   fresh.say(ok('again'));
   assert.equal((await client.message()).body, 'again');
-  assert.deepEqual(site.counted('v'), { codes: { 200: 2 }, faults: {}, inFlight: 0 });
+  assert.deepEqual(site.counted('v'), { codes: { 200: 2 }, faults: {}, errors: 0, inFlight: 0 });
 });
 
 test('an idempotent request with a body is sent again with all of it', async (t) => {
@@ -68,7 +69,12 @@ test('a POST is never sent twice', async (t) => {
   assert.equal(statusOf(answer), 502);
   assert.equal(JSON.parse(answer.body).fault, 'reset');
   assert.equal(origin.peers.length, 1);
-  assert.deepEqual(site.counted('v'), { codes: { 200: 1, 502: 1 }, faults: { reset: 1 }, inFlight: 0 });
+  assert.deepEqual(site.counted('v'), {
+    codes: { 200: 1, 502: 1 },
+    faults: { reset: 1 },
+    errors: 1,
+    inFlight: 0,
+  });
 });
 
 test('a connection that dies on its first request is not tried again', async (t) => {
@@ -142,6 +148,7 @@ test('without an endpoint left the answer is a clear 503, counted under the vers
   assert.deepEqual(site.counted('v'), {
     codes: { 503: 1 },
     faults: { refused: 2, 'no-endpoint': 1 },
+    errors: 1,
     inFlight: 0,
   });
 });
@@ -292,6 +299,7 @@ test('a client that leaves the queue is 499, and its place goes to the next', as
   const second = await site.connect();
   second.say(get('', '/second'));
   const third = await site.connect();
+  await eventually('the second request to wait', () => site.counted('v').inFlight === 2);
   second.reset();
   assert.equal((await site.record()).status, 499);
   third.say(get('', '/third'));

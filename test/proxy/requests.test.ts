@@ -74,7 +74,7 @@ test('an answer that comes before the request is over is passed on, and the rest
   client.say('x'.repeat(200_000));
   client.end();
   assert.equal(await client.gone(), 'end', 'not reset, which could cost the client its answer');
-  assert.deepEqual(site.counted('v'), { codes: { 413: 1 }, faults: {}, inFlight: 0 });
+  assert.deepEqual(site.counted('v'), { codes: { 413: 1 }, faults: {}, errors: 0, inFlight: 0 });
 });
 
 test('answer and request may go on side by side', async (t) => {
@@ -224,7 +224,12 @@ test('a body that turns out unsound is cut off from its endpoint', async (t) => 
   assert.match((await client.message()).line, / 400 /);
   await peer.gone();
   assert.equal(peer.heard, '', 'and never ended');
-  assert.deepEqual(site.counted('v'), { codes: { 400: 1 }, faults: { 'bad-request': 1 }, inFlight: 0 });
+  assert.deepEqual(site.counted('v'), {
+    codes: { 400: 1 },
+    faults: { 'bad-request': 1 },
+    errors: 0,
+    inFlight: 0,
+  });
 });
 
 test('a body larger than may be is 413, told at once or when it grows too large', async (t) => {
@@ -266,7 +271,12 @@ test('a client that leaves before its answer is 499, and its endpoint is told', 
     assert.deepEqual({ status, fault, version }, { status: 499, fault: 'client-gone', version: 'v' });
     await peer.gone();
   }
-  assert.deepEqual(site.counted('v'), { codes: { 499: 2 }, faults: { 'client-gone': 2 }, inFlight: 0 });
+  assert.deepEqual(site.counted('v'), {
+    codes: { 499: 2 },
+    faults: { 'client-gone': 2 },
+    errors: 0,
+    inFlight: 0,
+  });
 });
 
 test('a client that leaves in the middle of its answer is 499', async (t) => {
@@ -316,7 +326,12 @@ test('a body that stops coming is 408, and the endpoint is not to blame', async 
   site.clock.wind(500);
   assert.match((await client.message()).line, / 408 /);
   await peer.gone();
-  assert.deepEqual(site.counted('v'), { codes: { 408: 1 }, faults: { 'request-timeout': 1 }, inFlight: 0 });
+  assert.deepEqual(site.counted('v'), {
+    codes: { 408: 1 },
+    faults: { 'request-timeout': 1 },
+    errors: 0,
+    inFlight: 0,
+  });
 });
 
 test('an idle connection is closed when its time is over', async (t) => {

@@ -44,6 +44,8 @@ export interface SiteOptions {
 export interface Counted {
   readonly codes: Readonly<Record<number, number>>;
   readonly faults: Readonly<Record<string, number>>;
+  /** Exchanges that failed by the version's doing. */
+  readonly errors: number;
   readonly inFlight: number;
 }
 
@@ -152,6 +154,7 @@ export class Site {
           count,
         ]),
       ),
+      errors: of.reduce((total, each) => total + each.errors, 0),
       inFlight: of.at(-1)?.inFlight ?? 0,
     };
   }
