@@ -43,6 +43,8 @@ export class Problem extends Error {
 const STATUS: Readonly<Record<Refusal['why'], number>> = {
   'unknown-service': 404,
   'unknown-version': 404,
+  'unknown-rollout': 404,
+  'unknown-build': 404,
   conflict: 409,
   stale: 412,
   invalid: 422,

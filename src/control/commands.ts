@@ -1,7 +1,9 @@
-import type { Actor, AuditEntry, Change, Receipt } from '../model/record.ts';
+import type { Actor, AuditEntry, Change, Receipt, Released, RolloutChange } from '../model/record.ts';
+import type { RolloutEvent } from '../model/rollout.ts';
 import type { ServiceConfig, State, Version } from '../model/state.ts';
 import type { Weights } from '../model/weights.ts';
 import type { AuditQuery } from '../store/store.ts';
+import type { Launch } from './launch.ts';
 
 /** Circumstances of a command, whatever it does. */
 export interface Asking {
@@ -12,6 +14,13 @@ export interface Asking {
   /** How long to wait for the workers to confirm, in milliseconds. 0: do not wait, give no receipt. */
   readonly wait: number;
 }
+
+/** What a person may ask of a rollout; who asks, and why, is said by the asking. */
+export type Order = DistributiveOmit<
+  Extract<RolloutEvent, { type: 'pause' | 'resume' | 'approve' | 'promote' | 'abort' }>,
+  'by' | 'says'
+>;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** Everything that may be asked of the control plane. The admin API is a thin skin over this. */
 export interface Commands {
@@ -27,6 +36,11 @@ export interface Commands {
     asking: Asking,
   ): Promise<Change>;
   deleteVersion(service: string, version: string, asking: Asking): Promise<Change>;
+  /** Begins the journey of a candidate; one that is under way makes way for it. */
+  startRollout(service: string, launch: Launch, asking: Asking): Promise<RolloutChange>;
+  askRollout(rollout: string, order: Order, asking: Asking): Promise<RolloutChange>;
+  /** Lets a build that was rolled back be tried again. */
+  releaseQuarantine(service: string, build: string, asking: Asking): Promise<Released>;
   /** Structure follows the file; live weights stay. Seeds services the truth does not know yet. */
   reload(services: Readonly<Record<string, ServiceConfig>>, asking: Asking): Promise<State>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
@@ -41,7 +55,15 @@ export type ControlEvent =
 /** The command was understood and is refused; nothing has changed. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
-  readonly why: 'unknown-service' | 'unknown-version' | 'invalid' | 'conflict' | 'stale' | 'unavailable';
+  readonly why:
+    | 'unknown-service'
+    | 'unknown-version'
+    | 'unknown-rollout'
+    | 'unknown-build'
+    | 'invalid'
+    | 'conflict'
+    | 'stale'
+    | 'unavailable';
   /** The newest revision, where it helps the caller to ask again. */
   readonly revision: number | undefined;
 

@@ -4,13 +4,24 @@ import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import { Turns } from '../base/turns.ts';
-import type { AuditEntry, Change } from '../model/record.ts';
+import type { AuditEntry, Change, Released, RolloutChange } from '../model/record.ts';
 import type { ServiceConfig, State, Version } from '../model/state.ts';
 import { type Weights, wholeVersion } from '../model/weights.ts';
 import { type AuditQuery, type Store, StoreUnavailable } from '../store/store.ts';
-import { type Asking, type Commands, type ControlEvent, Refusal, type Serving } from './commands.ts';
+import type { ServiceCommand } from './change.ts';
+import {
+  type Asking,
+  type Commands,
+  type ControlEvent,
+  type Order,
+  Refusal,
+  type Serving,
+} from './commands.ts';
 import { Debts } from './debts.ts';
-import { type Circumstances, type Command, type Decision, decide, serviceOf } from './decide.ts';
+import { type Circumstances, type Command, type Decision, decide } from './decide.ts';
+import type { Launch } from './launch.ts';
+import { rolloutOf, serviceOf } from './lookup.ts';
+import type { Happening, Marks } from './rollouts.ts';
 
 export interface ControlParts {
   readonly store: Store;
@@ -18,11 +29,15 @@ export interface ControlParts {
   readonly clock: Clock;
   /** A salt that was never used before. */
   readonly newSalt: () => string;
+  /** Where the latencies of a version count as slow. Default: not known. */
+  readonly marks?: (service: string, version: string) => Marks | undefined;
   readonly log: Log;
 }
 
 /** The control plane of one process. */
 export interface Control extends Commands {
+  /** What the controller has seen happen to a rollout. Undefined if nothing has come of it. */
+  happen(rollout: string, happening: Happening, asking: Asking): Promise<RolloutChange | undefined>;
   /** Stops following the store, after a last attempt to write what it does not hold yet. */
   close(): Promise<void>;
 }
@@ -55,6 +70,7 @@ class StoreControl implements Control {
   readonly #serving: Serving;
   readonly #clock: Clock;
   readonly #newSalt: () => string;
+  readonly #marks: Circumstances['marks'];
   readonly #log: Log;
   readonly #turns = new Turns();
   readonly #debts: Debts;
@@ -65,11 +81,12 @@ class StoreControl implements Control {
   /** The newest truth known here, and announced. Ahead of the store only by what is owed to it. */
   #state: State;
 
-  constructor({ store, serving, clock, newSalt, log }: ControlParts, state: State) {
+  constructor({ store, serving, clock, newSalt, marks, log }: ControlParts, state: State) {
     this.#store = store;
     this.#serving = serving;
     this.#clock = clock;
     this.#newSalt = newSalt;
+    this.#marks = marks;
     this.#log = log;
     this.#debts = new Debts(store);
     this.#listeners = new Listeners(log);
@@ -113,6 +130,38 @@ class StoreControl implements Control {
     return this.#change({ type: 'version.delete', service, version }, asking);
   }
 
+  async startRollout(service: string, launch: Launch, asking: Asking): Promise<RolloutChange> {
+    // Ids sort by time, and no two of them are alike.
+    const id = `${service}-${this.#clock.now().toString(36)}-${this.#newSalt().slice(0, 6)}`;
+    const command: Command = { type: 'rollout.start', service, id, launch };
+    return this.#told(id, await this.#turns.take(() => this.#obey(command, asking)));
+  }
+
+  async askRollout(rollout: string, event: Order, asking: Asking): Promise<RolloutChange> {
+    const command: Command = {
+      type: 'rollout.ask',
+      rollout,
+      event: {
+        ...event,
+        by: asking.actor.name,
+        ...(asking.reason !== undefined && { says: asking.reason }),
+      },
+    };
+    return this.#told(rollout, await this.#turns.take(() => this.#obey(command, asking)));
+  }
+
+  async happen(rollout: string, happening: Happening, asking: Asking): Promise<RolloutChange | undefined> {
+    const command: Command = { type: 'rollout.happen', rollout, happening };
+    const outcome = await this.#turns.take(() => this.#obey(command, asking));
+    return outcome.after === outcome.before ? undefined : this.#told(rollout, outcome);
+  }
+
+  async releaseQuarantine(service: string, build: string, asking: Asking): Promise<Released> {
+    const command: Command = { type: 'quarantine.release', service, build };
+    const { after, durable } = await this.#turns.take(() => this.#obey(command, asking));
+    return { service, build, revision: after.revision, durable };
+  }
+
   async reload(services: Readonly<Record<string, ServiceConfig>>, asking: Asking): Promise<State> {
     const { after } = await this.#turns.take(() => this.#obey({ type: 'reload', services }, asking));
     if (asking.wait > 0)
@@ -145,8 +194,12 @@ class StoreControl implements Control {
     }
   }
 
+  #told(id: string, { after, durable }: Outcome): RolloutChange {
+    return { revision: after.revision, rollout: rolloutOf(after, id), durable };
+  }
+
   /** Carries a command out and tells what has come of it, and of the workers, if the caller wants to wait. */
-  async #change(command: Exclude<Command, { type: 'reload' }>, asking: Asking): Promise<Change> {
+  async #change(command: ServiceCommand, asking: Asking): Promise<Change> {
     const { before, after, durable } = await this.#turns.take(() => this.#obey(command, asking));
     const { split } = serviceOf(after, command.service);
     const was = serviceOf(before, command.service).split.weights;
@@ -178,8 +231,7 @@ class StoreControl implements Control {
       return await this.#persist(command, circumstances, asking);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      if (command.type === 'rollback') return this.#anticipate(command, circumstances, asking);
-      throw unavailable(error, this.#state);
+      return this.#anticipate(command, circumstances, asking, error);
     }
   }
 
@@ -188,15 +240,16 @@ class StoreControl implements Control {
       const before = this.#state;
       const decision = this.#decide(command, circumstances, asking);
       if (decision === undefined) return { before, after: before, durable: true };
-      const { services, entry } = decision;
-      const after = await this.#store.replace(before.revision, { ...before, services }, entry);
+      const { services, rollouts, entry } = decision;
+      const next = { services, ...(rollouts && { rollouts }) };
+      const after = await this.#store.replace(before.revision, next, entry);
       if (after !== undefined) {
         this.#serve(after);
         this.#tell(after, [{ ...entry, revision: after.revision }]);
         return { before, after, durable: true };
       }
       await this.#catchUp();
-      if (attempt === ATTEMPTS && command.type !== 'rollback')
+      if (attempt === ATTEMPTS && !decision.urgent)
         throw new Refusal(
           'conflict',
           `others changed the truth ${ATTEMPTS} times while this was tried; ask again`,
@@ -205,19 +258,20 @@ class StoreControl implements Control {
     }
   }
 
-  /** Serves a rollback that the store cannot take now. */
+  /** Serves what takes traffic back although the store cannot take it now. All else waits for the store. */
   #anticipate(
-    command: Extract<Command, { type: 'rollback' }>,
+    command: Command,
     circumstances: Circumstances,
     asking: Asking,
+    error?: StoreUnavailable,
   ): Outcome {
     const before = this.#state;
     const decision = this.#decide(command, circumstances, asking);
     if (decision === undefined) return { before, after: before, durable: !this.#debts.any };
-    const { services, entry } = decision;
-    const after: State = { ...before, services, revision: before.revision + 1 };
-    const to = wholeVersion(serviceOf(after, command.service).split.weights);
-    this.#debts.owe({ command: { ...command, to }, circumstances, entry });
+    if (error !== undefined && !decision.urgent) throw unavailable(error, before);
+    const { services, rollouts, entry } = decision;
+    const after: State = { services, ...(rollouts && { rollouts }), revision: before.revision + 1 };
+    this.#debts.owe({ command: pinned(command, after), circumstances, entry });
     this.#serve(after);
     this.#tell(after, [{ ...entry, revision: after.revision }]);
     void this.#repayLater();
@@ -236,7 +290,7 @@ class StoreControl implements Control {
   }
 
   #circumstances({ actor, reason }: Asking): Circumstances {
-    return { actor, reason, now: this.#clock.now(), salt: this.#newSalt() };
+    return { actor, reason, now: this.#clock.now(), salt: this.#newSalt(), marks: this.#marks };
   }
 
   /** Gives the store what is owed to it, then takes over what is newer than what is known, whoever wrote it. */
@@ -285,6 +339,12 @@ class StoreControl implements Control {
       this.#repaying = false;
     }
   }
+}
+
+/** A rollback names where it went, so that it goes there too when it is decided anew. */
+function pinned(command: Command, after: State): Command {
+  if (command.type !== 'rollback') return command;
+  return { ...command, to: wholeVersion(serviceOf(after, command.service).split.weights) };
 }
 
 /** Milliseconds until the store is tried again: twice as long each time, up to five seconds. */

@@ -39,15 +39,17 @@ export class Debts {
   async repay(): Promise<void> {
     for (let debt = this.#owed[0]; debt !== undefined; debt = this.#owed[0]) {
       const newest = await this.#store.read();
-      const { services, entry } = redecide(newest, debt);
-      const written = await this.#store.replace(newest.revision, { services }, entry);
+      const { services, rollouts, entry } = redecide(newest, debt);
+      const next = { services, ...(rollouts && { rollouts }) };
+      const written = await this.#store.replace(newest.revision, next, entry);
       if (written !== undefined) this.#owed.shift();
     }
   }
 }
 
 function redecide(state: State, { command, circumstances, entry }: Debt): Decision {
-  const needless = { services: state.services, entry };
+  const { services, rollouts } = state;
+  const needless = { services, ...(rollouts && { rollouts }), entry, urgent: true };
   try {
     return decide(state, command, circumstances) ?? needless;
   } catch (error) {

@@ -1,54 +1,48 @@
+import { isDeepStrictEqual } from 'node:util';
 import { own } from '../base/own.ts';
 import { mergeStructure } from '../config/merge.ts';
-import { endpointFault } from '../model/address.ts';
 import type { Actor, AuditEntry } from '../model/record.ts';
-import {
-  isName,
-  type Service,
-  type ServiceConfig,
-  type Split,
-  type State,
-  type Version,
-} from '../model/state.ts';
-import { type Weights, weightsFault, wholeVersion, wholeWeights } from '../model/weights.ts';
-import { keptWholes, withWhole } from '../model/wholes.ts';
+import type { Rollout, RolloutEvent } from '../model/rollout.ts';
+import type { Service, ServiceConfig, State } from '../model/state.ts';
+import { begin, refusal } from '../rollout/machine.ts';
+import { isEnded } from '../rollout/move.ts';
+import { released } from '../rollout/quarantine.ts';
+import { where } from '../rollout/words.ts';
+import { type ServiceCommand, stepOf } from './change.ts';
 import { Refusal } from './commands.ts';
+import { type Launch, specOf } from './launch.ts';
+import { rolloutOf, serviceOf } from './lookup.ts';
+import type { Resplitting } from './resplit.ts';
+import { type Happening, liveRollout, type Marks, type Turn, taken, turn } from './rollouts.ts';
 
 /** What may be asked of the truth. */
 export type Command =
-  | { readonly type: 'weights'; readonly service: string; readonly weights: Weights }
-  /** Without `to`: to the version that last held all traffic before the present split. */
-  | { readonly type: 'rollback'; readonly service: string; readonly to: string | undefined }
-  | {
-      readonly type: 'version.put';
-      readonly service: string;
-      readonly version: string;
-      readonly endpoints: readonly string[];
-    }
-  | { readonly type: 'version.delete'; readonly service: string; readonly version: string }
-  | { readonly type: 'reload'; readonly services: Readonly<Record<string, ServiceConfig>> };
+  | ServiceCommand
+  | { readonly type: 'reload'; readonly services: Readonly<Record<string, ServiceConfig>> }
+  /** `id`: of the rollout to be. */
+  | { readonly type: 'rollout.start'; readonly service: string; readonly id: string; readonly launch: Launch }
+  /** Asked for by a person; refused if it would change nothing. */
+  | { readonly type: 'rollout.ask'; readonly rollout: string; readonly event: RolloutEvent }
+  /** What the controller has seen. */
+  | { readonly type: 'rollout.happen'; readonly rollout: string; readonly happening: Happening }
+  | { readonly type: 'quarantine.release'; readonly service: string; readonly build: string };
 
 /** What a decision may depend on besides the state and the command. */
-export interface Circumstances {
+export interface Circumstances extends Resplitting {
   readonly actor: Actor;
   readonly reason: string | undefined;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  /** Never used before; taken when a split may have a new salt. */
-  readonly salt: string;
+  /** Where latencies of a version count as slow, by those of the minutes before; undefined: not known. */
+  readonly marks?: ((service: string, version: string) => Marks | undefined) | undefined;
 }
 
 /** What should be true, and what the audit log should say of it. */
 export interface Decision {
   readonly services: State['services'];
+  /** Left out: there are none, and never were. */
+  readonly rollouts?: NonNullable<State['rollouts']>;
   readonly entry: Omit<AuditEntry, 'revision'>;
-}
-
-/** What a command does to a service: the service as it should be, and what of it the audit log shows. */
-interface Step {
-  readonly next: Service;
-  readonly before: unknown;
-  readonly after: unknown;
+  /** Whether it takes traffic back, and so is served even if the store cannot hold it. */
+  readonly urgent: boolean;
 }
 
 /**
@@ -56,144 +50,158 @@ interface Step {
  * cure, when it may not be. Nothing happens here: whoever calls makes it so.
  */
 export function decide(state: State, command: Command, circumstances: Circumstances): Decision | undefined {
-  if (command.type === 'reload') return reload(state, command.services, circumstances);
-  const service = serviceOf(state, command.service);
-  const step = stepOf(service, command, circumstances);
-  if (step === undefined) return undefined;
-  return {
-    services: { ...state.services, [command.service]: step.next },
-    entry: {
-      ...signature(command.type, circumstances),
-      service: command.service,
-      ...(step.before === undefined ? {} : { before: step.before }),
-      ...(step.after === undefined ? {} : { after: step.after }),
-    },
-  };
-}
-
-/** The service of this name. Throws Refusal if there is none. */
-export function serviceOf(state: State, name: string): Service {
-  const service = own(state.services, name);
-  if (service === undefined)
-    throw new Refusal(
-      'unknown-service',
-      `there is no service "${name}"; the services are ${list(state.services)}`,
-    );
-  return service;
-}
-
-function stepOf(
-  service: Service,
-  command: Exclude<Command, { type: 'reload' }>,
-  circumstances: Circumstances,
-): Step | undefined {
   switch (command.type) {
-    case 'weights':
-      return setWeights(service, command.weights, circumstances);
-    case 'rollback':
-      return rollback(service, command.to, circumstances);
-    case 'version.put':
-      return putVersion(service, command.version, command.endpoints);
-    case 'version.delete':
-      return deleteVersion(service, command.version);
+    case 'reload':
+      return reload(state, command.services, circumstances);
+    case 'rollout.start':
+      return start(state, command, circumstances);
+    case 'rollout.ask':
+      return ask(state, command.rollout, command.event, circumstances);
+    case 'rollout.happen':
+      return happen(state, command.rollout, command.happening, circumstances);
+    case 'quarantine.release':
+      return release(state, command.service, command.build, circumstances);
+    default:
+      return change(state, command, circumstances);
   }
 }
 
-function setWeights(service: Service, asked: Weights, circumstances: Circumstances): Step | undefined {
-  for (const version of Object.keys(asked)) versionOf(service, version);
-  const names = Object.keys(service.versions);
-  const fault = weightsFault(asked, names);
-  if (fault !== undefined) throw new Refusal('invalid', fault);
-  const weights = Object.fromEntries(names.map((name) => [name, own(asked, name) ?? 0]));
-  return resplit(service, weights, 'weights', circumstances);
-}
-
-/**
- * Back to a version that held all the traffic. From a split between versions, that is the one which held it
- * last; from one version alone, the one which held it before. But whoever presses the button twice means to be
- * safe, not to go forward again: after a rollback an unnamed rollback finds nothing to do.
- */
-function rollback(service: Service, to: string | undefined, circumstances: Circumstances): Step | undefined {
-  const { split, wholes, versions } = service;
-  const present = wholeVersion(split.weights);
-  if (to === undefined && present !== undefined && split.cause === 'rollback') return undefined;
-  if (to !== undefined) versionOf(service, to);
-  // The version rolled back from is taken off the trail: it is not where the next rollback should go.
-  const trail = present !== undefined && wholes.at(-1) === present ? wholes.slice(0, -1) : wholes;
-  const target = to ?? trail.at(-1);
-  if (target === undefined)
-    throw new Refusal(
-      'conflict',
-      `no version held all the traffic before, so there is none to go back to; name one of ${list(versions)}`,
-    );
-  const weights = wholeWeights(Object.keys(versions), target);
-  return resplit({ ...service, wholes: trail }, weights, 'rollback', circumstances);
-}
-
-function resplit(
-  service: Service,
-  weights: Weights,
-  cause: Split['cause'],
-  { now, salt }: Circumstances,
-): Step | undefined {
-  const before = service.split.weights;
-  if (Object.keys(weights).every((name) => weights[name] === own(before, name))) return undefined;
-  const whole = wholeVersion(weights);
-  const split: Split = {
-    ...service.split,
-    weights,
-    // With everybody on one version a new salt moves nobody, and lets others bear the risk next time.
-    salt: whole === undefined ? service.split.salt : salt,
-    cause,
-    since: new Date(now).toISOString(),
+/** A change of versions and weights, and what the rollout that is under way makes of it. */
+function change(state: State, command: ServiceCommand, circumstances: Circumstances): Decision | undefined {
+  const service = serviceOf(state, command.service);
+  const step = stepOf(service, command, circumstances);
+  const changed = step ? withService(state, command.service, step.next) : state;
+  const rollout = liveRollout(state, command.service);
+  if (command.type === 'version.delete' && rollout) refuseLoss(rollout, command.version);
+  const events = rollout ? eventsOf(command, rollout, service, changed, circumstances) : [];
+  const turned = rollout && turn(changed, rollout, { events, digest: '' }, circumstances);
+  if (step === undefined && turned === undefined) return undefined;
+  const entry = {
+    ...signature(command.type, circumstances),
+    service: command.service,
+    ...(step?.before === undefined ? {} : { before: step.before }),
+    ...(step?.after === undefined ? {} : { after: step.after }),
   };
-  const wholes = whole === undefined ? service.wholes : withWhole(service.wholes, whole);
-  return { next: { ...service, split, wholes }, before: { weights: before }, after: { weights } };
+  const urgent = command.type === 'rollback';
+  return turned === undefined
+    ? { ...partsOf(changed), entry, urgent }
+    : { ...decisionOf(state, turned, entry), urgent };
 }
 
-function putVersion(service: Service, name: string, endpoints: readonly string[]): Step | undefined {
-  if (!isName(name))
+function refuseLoss({ id, candidate, baseline }: Rollout, version: string): void {
+  if (version !== candidate && version !== baseline) return;
+  throw new Refusal('conflict', `version "${version}" is in rollout ${id}; abort the rollout first`);
+}
+
+/** What a change of its service is to a rollout. */
+function eventsOf(
+  { type, service }: ServiceCommand,
+  rollout: Rollout,
+  before: Service,
+  state: State,
+  { actor: { name: by } }: Circumstances,
+): RolloutEvent[] {
+  const after = serviceOf(state, service);
+  if (type === 'version.delete') return [];
+  if (type === 'version.put') return [{ type: 'reload', changed: otherEndpoints(rollout, before, after) }];
+  const weight = own(after.split.weights, rollout.candidate) ?? 0;
+  const baseline = own(after.split.weights, rollout.baseline) ?? 0;
+  const hand: RolloutEvent = { type: 'hand', by, weight, baseline };
+  // Whoever presses the button wants the candidate off, even if it has no traffic yet.
+  return type === 'rollback' && weight === 0 ? [hand, { type: 'abort', by }] : [hand];
+}
+
+function start(
+  state: State,
+  { service, id, launch }: Extract<Command, { type: 'rollout.start' }>,
+  circumstances: Circumstances,
+): Decision {
+  const running = liveRollout(state, service);
+  const newer: RolloutEvent = { type: 'newer', rollout: id, by: circumstances.actor.name };
+  const cleared = running && turn(state, running, { events: [newer], digest: '' }, circumstances);
+  if (running && !(cleared && isEnded(cleared.rollout.phase)))
+    throw new Refusal('conflict', `rollout ${running.id} is under way; abort it first`);
+  const ground = cleared?.state ?? state;
+  const outcome = begin(specOf(ground, service, id, launch, circumstances), circumstances.now);
+  const unborn = { ...outcome.next, seq: 0, history: [] };
+  const before: Turn = { state: ground, rollout: unborn, transitions: [], records: [], back: false };
+  return decisionOf(
+    state,
+    taken(before, outcome, '', circumstances),
+    signature('rollout.start', circumstances),
+  );
+}
+
+function ask(state: State, id: string, event: RolloutEvent, circumstances: Circumstances): Decision {
+  const rollout = rolloutOf(state, id);
+  const refused = refusal(rollout, event, circumstances.now);
+  if (refused !== undefined) throw new Refusal('conflict', refused);
+  const turned = turn(state, rollout, { events: [event], digest: '' }, circumstances);
+  if (turned === undefined) throw new Refusal('conflict', `rollout ${id} stays as it is, ${where(rollout)}`);
+  return decisionOf(state, turned, signature(`rollout.${event.type}`, circumstances));
+}
+
+function happen(
+  state: State,
+  id: string,
+  happening: Happening,
+  circumstances: Circumstances,
+): Decision | undefined {
+  const rollout = own(state.rollouts ?? {}, id);
+  const turned = rollout && turn(state, rollout, happening, circumstances);
+  return turned && decisionOf(state, turned, signature('rollout', circumstances));
+}
+
+function release(state: State, name: string, build: string, circumstances: Circumstances): Decision {
+  const service = serviceOf(state, name);
+  const before = service.quarantine ?? [];
+  const quarantine = released(before, build);
+  if (quarantine === before)
     throw new Refusal(
-      'invalid',
-      `"${name}" is not a name; it takes letters, digits, dots, dashes and underscores, 64 at most`,
+      'unknown-build',
+      `build "${build}" is not in quarantine; in it are ${before.map((each) => each.build).join(', ') || 'none'}`,
     );
-  const fault = endpoints.map(endpointFault).find((each) => each !== undefined);
-  if (fault !== undefined) throw new Refusal('invalid', fault);
-  const before = own(service.versions, name);
-  if (before !== undefined && sameList(before.endpoints, endpoints)) return undefined;
-  const version: Version = { endpoints, owner: 'api' };
-  const { split } = service;
   return {
-    next: {
-      ...service,
-      versions: { ...service.versions, [name]: version },
-      split: before === undefined ? { ...split, weights: { ...split.weights, [name]: 0 } } : split,
+    ...partsOf(withService(state, name, { ...service, quarantine })),
+    entry: {
+      ...signature('quarantine.release', circumstances),
+      service: name,
+      before: before.find((each) => each.build === build),
     },
-    before: before && { [name]: before },
-    after: { [name]: version },
+    urgent: false,
   };
 }
 
-function deleteVersion(service: Service, name: string): Step {
-  const version = versionOf(service, name);
-  const weight = own(service.split.weights, name) ?? 0;
-  if (weight > 0)
-    throw new Refusal(
-      'conflict',
-      `version "${name}" holds ${weight} % of the traffic; shift its weight to another version first`,
-    );
-  const { [name]: _version, ...versions } = service.versions;
-  const { [name]: _weight, ...weights } = service.split.weights;
+/** What a rollout's turn comes to, and what the audit log is to say of it. */
+function decisionOf(
+  before: State,
+  { state, rollout, transitions, records, back }: Turn,
+  entry: Omit<AuditEntry, 'revision'>,
+): Decision {
+  const was = own(before.services, rollout.service)?.split.weights;
+  const is = own(state.services, rollout.service)?.split.weights;
+  const says = entry.reason ?? transitions.at(-1)?.says;
   return {
-    next: {
-      ...service,
-      versions,
-      split: { ...service.split, weights },
-      wholes: keptWholes(service.wholes, versions),
+    ...partsOf(state),
+    entry: {
+      ...entry,
+      service: rollout.service,
+      rollout: rollout.id,
+      ...(says !== undefined && { reason: says }),
+      ...(was !== is && { before: { weights: was }, after: { weights: is } }),
+      ...(transitions.length > 0 && { transitions }),
+      ...(records.length > 0 && { decisions: records }),
     },
-    before: { [name]: version },
-    after: undefined,
+    urgent: back,
   };
+}
+
+function withService(state: State, name: string, service: Service): State {
+  return { ...state, services: { ...state.services, [name]: service } };
+}
+
+function partsOf({ services, rollouts }: State): Pick<Decision, 'services' | 'rollouts'> {
+  return rollouts === undefined ? { services } : { services, rollouts };
 }
 
 function reload(
@@ -205,10 +213,11 @@ function reload(
   const next = mergeStructure(state, services, circumstances.now, saltFor);
   if (typeof next === 'string') throw new Refusal('conflict', next);
   if (next === state) return undefined;
+  const told = reloadedRollouts(state, next, circumstances);
   const before = Object.keys(state.services);
   const after = Object.keys(next.services);
   return {
-    services: next.services,
+    ...partsOf(told),
     entry: {
       ...signature(state.revision === 0 ? 'seed' : 'reload', circumstances),
       after: {
@@ -219,7 +228,41 @@ function reload(
         ),
       },
     },
+    urgent: false,
   };
+}
+
+/** Every rollout under way is told what the file has changed for it; one without a service is gone. */
+function reloadedRollouts(before: State, after: State, circumstances: Circumstances): State {
+  const kept = Object.values(after.rollouts ?? {}).filter(({ service }) =>
+    Object.hasOwn(after.services, service),
+  );
+  const state =
+    after.rollouts === undefined
+      ? after
+      : { ...after, rollouts: Object.fromEntries(kept.map((rollout) => [rollout.id, rollout])) };
+  return kept.reduce((made, rollout) => {
+    const changed = otherEndpoints(
+      rollout,
+      own(before.services, rollout.service),
+      after.services[rollout.service]!,
+    );
+    return (
+      turn(made, rollout, { events: [{ type: 'reload', changed }], digest: '' }, circumstances)?.state ?? made
+    );
+  }, state);
+}
+
+/** Whether candidate or baseline are served elsewhere now. */
+function otherEndpoints(
+  { candidate, baseline }: Rollout,
+  before: Service | undefined,
+  after: Service,
+): boolean {
+  return [candidate, baseline].some(
+    (name) =>
+      !isDeepStrictEqual(own(before?.versions ?? {}, name)?.endpoints, own(after.versions, name)?.endpoints),
+  );
 }
 
 function signature(
@@ -227,22 +270,4 @@ function signature(
   { actor, reason, now }: Circumstances,
 ): Pick<AuditEntry, 'at' | 'actor' | 'action' | 'reason'> {
   return { at: new Date(now).toISOString(), actor, action, ...(reason === undefined ? {} : { reason }) };
-}
-
-function versionOf(service: Service, name: string): Version {
-  const version = own(service.versions, name);
-  if (version === undefined)
-    throw new Refusal(
-      'unknown-version',
-      `there is no version "${name}"; the versions are ${list(service.versions)}`,
-    );
-  return version;
-}
-
-function sameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((each, index) => each === b[index]);
-}
-
-function list(record: Readonly<Record<string, unknown>>): string {
-  return Object.keys(record).join(', ') || 'none yet';
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { DecisionRecordSchema, RolloutSchema, TransitionSchema } from './rollout.ts';
 import { type Of, ServiceName, SplitSchema, VersionName } from './state.ts';
 
 /** Who asked for a change, through what, and why. */
@@ -14,11 +15,23 @@ export const AuditEntrySchema = Type.Object(
     revision: Type.Integer({ description: 'The revision this change made.' }),
     at: Type.String({ format: 'date-time' }),
     actor: ActorSchema,
-    action: Type.String({ description: 'weights, rollback, version.put, version.delete, reload or seed.' }),
+    action: Type.String({
+      description:
+        'weights, rollback, version.put, version.delete, reload, seed, quarantine.release; rollout and a verb, or rollout alone when it moved by itself.',
+    }),
     service: Type.Optional(ServiceName),
     reason: Type.Optional(Type.String()),
     before: Type.Optional(Type.Unknown({ description: 'What stood before.' })),
     after: Type.Optional(Type.Unknown({ description: 'What stands now.' })),
+    rollout: Type.Optional(Type.String({ description: 'Id of the rollout that this was about.' })),
+    transitions: Type.Optional(
+      Type.Array(TransitionSchema, { description: 'Where the rollout came to by it.' }),
+    ),
+    decisions: Type.Optional(
+      Type.Array(DecisionRecordSchema, {
+        description: 'What traffic was moved on, with all that it was judged by.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -77,3 +90,26 @@ export const ChangeSchema = Type.Object(
   { additionalProperties: false, description: 'What came of a change, and who serves it.' },
 );
 export type Change = Of<typeof ChangeSchema>;
+
+/** What an order to a rollout answers. */
+export const RolloutChangeSchema = Type.Object(
+  {
+    revision: Type.Integer(),
+    rollout: RolloutSchema,
+    durable: ChangeSchema.properties.durable,
+  },
+  { additionalProperties: false, description: 'What has become of a rollout.' },
+);
+export type RolloutChange = Of<typeof RolloutChangeSchema>;
+
+/** What a release from quarantine answers. */
+export const ReleasedSchema = Type.Object(
+  {
+    service: ServiceName,
+    build: Type.String({ description: 'The build that may be tried again.' }),
+    revision: Type.Integer(),
+    durable: ChangeSchema.properties.durable,
+  },
+  { additionalProperties: false },
+);
+export type Released = Of<typeof ReleasedSchema>;

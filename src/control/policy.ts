@@ -1,0 +1,80 @@
+import {
+  DEFAULT_METRICS,
+  DEFAULT_POLICY,
+  DEFAULT_STEPS,
+  ERROR_POLICIES,
+  type Policy as JudgePolicy,
+  type Step as JudgeStep,
+  type Metric,
+} from '../analysis/policy.ts';
+import type { MetricRequest, Phase, Plan, Rollout } from '../model/rollout.ts';
+
+/** Steps that sticky alpha is kept for besides the plan's: begun again after a restart, or by hand. */
+const SPARE_STEPS = 3;
+/** A coin that is never tossed is no coin, so even a step at 0 % is told to the judge as this. */
+const LEAST_WEIGHT = 1e-6;
+
+/** How the judge is to look at a rollout: the plan's steps, and the bake as one more behind them. */
+export function judgePolicy({ plan, policy }: Pick<Rollout, 'plan' | 'policy'>): JudgePolicy {
+  return {
+    ...DEFAULT_POLICY,
+    mode: policy.mode,
+    alpha: policy.alpha,
+    beta: policy.beta,
+    errorCeiling: policy.errorCeiling,
+    latencyTolerance: policy.latencyTolerance,
+    metrics: policy.metrics.filter(({ use }) => use !== 'off').map(metricOf),
+    steps: [
+      ...plan.steps.map(({ weight, atLeast, atMost }) => stepOf(weight, atLeast, atMost)),
+      stepOf(100 - plan.bake.keepWarm, plan.bake.for, plan.bake.for),
+    ],
+    spareSteps: SPARE_STEPS,
+  };
+}
+
+/** The step of the judge's policy that a phase belongs to. */
+export function judgedStep(plan: Plan, phase: Phase): number {
+  switch (phase.at) {
+    case 'stepping':
+      return phase.step;
+    case 'waiting':
+      if (phase.door === 'after') return phase.step;
+      // Its weight is not live yet.
+      if (phase.door === 'before') return Math.max(0, phase.step - 1);
+      if (phase.door === 'start') return 0;
+      return phase.door === 'promotion' ? Math.max(0, plan.steps.length - 1) : plan.steps.length;
+    case 'paused':
+      return judgedStep(plan, phase.kept);
+    default:
+      return plan.steps.length;
+  }
+}
+
+/** Harm is weight times excess, so the more traffic is exposed, the more has to be shown. */
+function stepOf(percent: number, atLeast: number, atMost: number): JudgeStep {
+  const weight = Math.max(LEAST_WEIGHT, percent / 100);
+  const { margin, floor } = DEFAULT_STEPS.find((usual) => weight <= usual.weight) ?? DEFAULT_STEPS.at(-1)!;
+  return { weight, margin, floor, minSeconds: atLeast, maxSeconds: Math.max(atMost, atLeast + 1) };
+}
+
+function metricOf({
+  name,
+  kind,
+  use,
+  weight,
+  trigger,
+  ratios,
+  provenAbove,
+  required,
+}: MetricRequest): Metric {
+  return {
+    name,
+    kind,
+    weight: weight ?? DEFAULT_METRICS.find((usual) => usual.kind === kind)?.weight ?? 1,
+    ...(kind === 'errorRatio' && ERROR_POLICIES[trigger ?? 'increase']),
+    ...(ratios && { ratios }),
+    ...(provenAbove !== undefined && { provenAbove }),
+    holdOnly: use === 'holdOnly' || (use === undefined && kind === 'gauge'),
+    ...(required && { required }),
+  };
+}
