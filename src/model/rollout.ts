@@ -341,12 +341,13 @@ export const ExponentialSchema = Type.Object(
   {
     type: Type.Literal('exponential'),
     start: Type.Number({ minimum: 0.01, maximum: 100, description: 'Weight of the first step.' }),
-    factor: Type.Number({
-      minimum: 1.1,
-      maximum: 100,
-      description: 'Every step is so many times the last. Default 2.',
-      default: 2,
-    }),
+    factor: Type.Optional(
+      Type.Number({
+        minimum: 1.1,
+        maximum: 100,
+        description: 'Every step is so many times the last. Default 2.',
+      }),
+    ),
     every: Seconds('At least so long a step.'),
     ...stepTerms,
     ...ending,

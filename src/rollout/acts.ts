@@ -11,7 +11,7 @@ import type {
 import type { Decision, Verdict } from '../model/verdict.ts';
 import { arrive, gateOf, type Place } from './doors.ts';
 import { budgetSpent, damns, trips } from './harm.ts';
-import { move, note, type Outcome, stay, withoutErrand } from './move.ts';
+import { isEnded, move, note, type Outcome, stay, withoutErrand } from './move.ts';
 import { crossed } from './threshold.ts';
 import { duration, gatesOf, percent } from './words.ts';
 
@@ -25,10 +25,10 @@ type Live = In<'waiting' | 'stepping' | 'baking' | 'paused'>;
 
 /** Opens the door if all its gates have passed. */
 export function knock(rollout: In<'waiting'>, _: Event<'tick'>, now: number): Outcome {
-  const place = arrive(rollout.plan, rollout.phase, now);
-  return place === rollout.phase
-    ? stay(rollout)
-    : enter(rollout, place, { says: 'every gate has passed' }, now);
+  const { phase, plan } = rollout;
+  const place = arrive(plan, phase, now);
+  const says = gatesOf(plan, phase).length > 0 ? 'every gate has passed' : 'it begins';
+  return place === phase ? stay(rollout) : enter(rollout, place, { says }, now);
 }
 
 /** Leaves the step if it may be left, or does what it should when its time is over. */
@@ -55,12 +55,13 @@ export function stepped(
   if (onTimeout === 'rollback') return goBack(rollout, 'timeout', says, undefined, now);
   if (onTimeout === 'advance' && !suspect)
     return leave(rollout, { says: `${says}; it goes on as planned` }, now);
-  return beLate(rollout, `${says}; it holds, and goes on as soon as it can tell`, now);
+  const hold = suspect ? 'as the candidate looks suspicious' : 'and goes on as soon as it can tell';
+  return beLate(rollout, `${says}; it holds, ${hold}`, now);
 }
 
 function evidenceSays({ phase, plan, policy }: In<'stepping'>, seen: SeenSoFar | undefined): string {
   const { needs, atLeast } = plan.steps[phase.step]!;
-  if (needs === 'nothing' || (needs === 'verdict' && policy.dryRun)) return `${duration(atLeast)} are over`;
+  if (needs === 'nothing' || (needs === 'verdict' && policy.dryRun)) return `after ${duration(atLeast)}`;
   if (needs === 'verdict') return 'the judge finds the candidate healthy';
   return 'requests' in needs
     ? `${seen?.requests} requests without a finding`
@@ -382,8 +383,12 @@ export function reloaded(rollout: Live, { changed }: Event<'reload'>, now: numbe
   return move(rollout, { phase: unpassed(afresh(rollout.phase, now)), says, fresh: true }, now);
 }
 
-export function done(rollout: Rollout, { errand }: Event<'done'>): Outcome {
-  return stay(withoutErrand(rollout, errand));
+/** A gate that is waited for is not done before it has answered. */
+export function done(rollout: Rollout, { errand: id }: Event<'done'>): Outcome {
+  const errand = rollout.errands.find((each) => each.id === id);
+  return errand?.type === 'gate' && !isEnded(rollout.phase)
+    ? stay(rollout)
+    : stay(withoutErrand(rollout, id));
 }
 
 /** The same phase, begun so many ms later. */

@@ -30,7 +30,7 @@ const CHANCE = Math.log(1e-6);
  * Why the tripwire cuts, or undefined. Besides its plain terms it wants the failures to be impossible by chance
  * for a candidate failing so many `times` as often as the baseline: the tail of a binomial is below
  * exp(-n KL(k/n, q)) (Chernoff 1952; Hoeffding 1963, theorem 1). Four failures of four requests do, and half
- * of ten.
+ * of ten, once two hundred requests have shown the baseline to be well.
  */
 export function trips(tripwire: Tripwire, harm: Harm): string | undefined {
   const { requests, failures, baselineRequests, baselineFailures } = harm;
