@@ -192,6 +192,25 @@ test('an endpoint that does not begin to answer in time is 504', async (t) => {
   assert.deepEqual(site.counted('v').faults, { 'head-timeout': 1 });
 });
 
+test('a time is never over early, however long ago the clock was last looked at', async (t) => {
+  const origin = await Origin.open(t);
+  const site = await Site.open(
+    t,
+    { app: { versions: { v: [origin.address] }, timeouts: { head: 100 } } },
+    { settings: { timeouts: { keepAlive: 120 } } },
+  );
+  const idle = await site.connect();
+  await warm(idle, origin);
+  site.clock.wind(150);
+  const client = await site.connect();
+  client.say(get());
+  await origin.peers[0]!.message();
+  // What ends this connection also looks at the request, for which no time at all has passed.
+  await idle.gone();
+  origin.peers[0]!.say(ok('in time'));
+  assert.equal((await client.message()).body, 'in time');
+});
+
 test('an endpoint that falls silent inside its answer breaks the answer off, visibly', async (t) => {
   const { origin, site, client } = await open(t, { timeouts: { body: 700 } });
   client.say(get());

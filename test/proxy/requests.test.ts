@@ -154,6 +154,37 @@ test('HTTP/1.0 clients are served: no chunks, no interim answers, closed unless 
   }
 });
 
+test('an answer that ends with its connection is chunked for those who understand it', async (t) => {
+  const { origin, site, client } = await open(t);
+  const old = await site.connect();
+  client.say(get());
+  old.say('GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n');
+  for (const peer of [await origin.next(), await origin.next()]) {
+    await peer.message();
+    peer.say('HTTP/1.0 200 OK\r\n\r\nhel');
+    peer.say('lo');
+    peer.end();
+  }
+  const answer = await client.message();
+  assert.equal(answer.line, 'HTTP/1.1 200 OK');
+  assert.equal(answer.field('transfer-encoding'), 'chunked');
+  assert.equal(answer.body, 'hello');
+  assert.match(await old.take('\r\n\r\n'), /\r\nconnection: close\r\n/);
+  assert.equal(await old.gone(), 'end');
+  assert.equal(old.heard, 'hello');
+});
+
+test('a client that wants the connection closed is told that it will be', async (t) => {
+  const { origin, client } = await open(t);
+  client.say(get('connection: close\r\n') + get('', '/ignored'));
+  const peer = await origin.next();
+  assert.equal((await peer.message()).field('connection'), undefined);
+  peer.say(ok('bye'));
+  assert.equal((await client.message()).field('connection'), 'close');
+  assert.equal(await client.gone(), 'end');
+  assert.equal(client.heard, '');
+});
+
 test('HEAD, 204 and 304 have no body, and the connection goes on', async (t) => {
   const { origin, client } = await open(t);
   client.say('HEAD / HTTP/1.1\r\nhost: a\r\n\r\n');
