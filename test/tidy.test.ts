@@ -8,7 +8,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['base'],
   ['model'],
   ['http', 'routing', 'analysis', 'rollout'],
-  ['config', 'store', 'upstream', 'metrics'],
+  ['config', 'store', 'upstream', 'metrics', 'gates'],
   ['proxy', 'control'],
   ['admin'],
   ['process'],
@@ -26,7 +26,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['admin'],
   '@fastify/rate-limit': ['admin'],
   pino: ['process'],
-  undici: ['process'],
+  undici: ['process', 'gates'],
 };
 
 /** What floors 0 to 2 may take from Node: arithmetic on addresses and hashes, nothing of the world. */

@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher, request } from 'undici';
+import { reasonOf } from '../base/reason.ts';
 import type { ProblemBody } from '../model/api.ts';
 
 /** A question to the admin API of a running Spillway. */
@@ -66,7 +67,7 @@ async function send(admin: Admin, question: Question): Promise<Answer> {
     };
   } catch (cause) {
     throw new Unreachable(
-      `The admin API at ${admin.url} does not answer: ${reason(cause)}. Is Spillway running, and is this its admin address? Give another with --admin URL or SPILLWAY_ADMIN.${method === 'GET' ? '' : DOUBT}`,
+      `The admin API at ${admin.url} does not answer: ${reasonOf(cause)}. Is Spillway running, and is this its admin address? Give another with --admin URL or SPILLWAY_ADMIN.${method === 'GET' ? '' : DOUBT}`,
       { cause },
     );
   }
@@ -78,12 +79,6 @@ function wayTo(url: string): { origin: string; dispatcher?: Dispatcher } {
 }
 
 const DOUBT = ' Should it have broken off late, the change may have been made: see `spillway status`.';
-
-/** A refused connection to a name with several addresses has a code, but no message of its own. */
-function reason(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.message || ('code' in cause ? String(cause.code) : cause.name);
-}
 
 function refusal({ status, problem, text }: Answer): string {
   if (!problem) return `The answer was ${status}, and not of Spillway's making: is --admin the right URL?`;

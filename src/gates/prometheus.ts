@@ -1,0 +1,151 @@
+import { reasonOf } from '../base/reason.ts';
+import type { Of } from '../model/document.ts';
+import type { PrometheusSchema } from '../model/rollout.ts';
+import type { Circumstances } from './circumstances.ts';
+import { NoAnswer } from './fault.ts';
+import { within } from './limit.ts';
+import { hostOf, readUrl, send, wayTo } from './outlet.ts';
+import { fail, type GateResult, pass, unknown } from './result.ts';
+import { resolveHeaders } from './secret.ts';
+import type { World } from './world.ts';
+
+type Prometheus = Of<typeof PrometheusSchema>;
+
+const TIMEOUT = 10;
+/** Bytes: far more than one value takes. */
+const MOST = 65_536;
+
+/**
+ * Asks Prometheus (HTTP API, instant query) for the candidate's value, and the baseline's where the two are
+ * compared. No data, more than one series, NaN and infinities are unknown: a query that finds nothing proves
+ * nothing. Rejects with the signal's reason only.
+ */
+export async function askPrometheus(
+  gate: Prometheus,
+  { rollout }: Circumstances,
+  world: World,
+  signal: AbortSignal,
+): Promise<GateResult> {
+  const { service, candidate, baseline } = rollout;
+  const ask = (version: string) =>
+    value(gate, fillIn(gate.query, { service, version }), version, world, signal);
+  try {
+    if (gate.ratioAtMost === undefined) return compare(gate, candidate, await ask(candidate));
+    if (!/\{\{\s*version\s*\}\}/.test(gate.query))
+      return unknown('the query says nowhere {{version}}, so it cannot tell two versions apart');
+    return compareRatio(gate.ratioAtMost, {
+      candidate: { name: candidate, value: await ask(candidate) },
+      baseline: { name: baseline, value: await ask(baseline) },
+    });
+  } catch (error) {
+    if (error instanceof NoAnswer) return unknown(error.message);
+    throw error;
+  }
+}
+
+/** The query with {{service}} and {{version}} replaced, escaped for a string of PromQL. Throws NoAnswer. */
+export function fillIn(query: string, names: Readonly<Record<'service' | 'version', string>>): string {
+  return query.replace(/\{\{\s*(.*?)\s*\}\}/g, (_, name: string) => {
+    if (name !== 'service' && name !== 'version')
+      throw new NoAnswer(
+        `the query says {{${name}}}, which is not known; {{service}} and {{version}} are`,
+        false,
+      );
+    return names[name].replace(/["'`\\]/g, '\\$&').replaceAll('\n', '\\n');
+  });
+}
+
+function compare({ atMost, atLeast }: Prometheus, version: string, value: number): GateResult {
+  const [wanted, good] =
+    atMost === undefined
+      ? [`at least ${atLeast}`, value >= (atLeast ?? Number.NaN)]
+      : [`at most ${atMost}`, value <= atMost];
+  return (good ? pass : fail)(`${version} has ${value}, ${wanted} is wanted`);
+}
+
+/** Multiplied rather than divided, so that a baseline of 0 needs no case of its own. */
+function compareRatio(
+  most: number,
+  { candidate, baseline }: Readonly<Record<'candidate' | 'baseline', { name: string; value: number }>>,
+): GateResult {
+  const values = `${candidate.name} has ${candidate.value} and ${baseline.name} ${baseline.value}`;
+  if (candidate.value < 0 || baseline.value < 0)
+    return unknown(`${values}; a ratio says nothing of values below 0`);
+  return (candidate.value <= most * baseline.value ? pass : fail)(
+    `${values}, at most ${most} times as much is wanted`,
+  );
+}
+
+/** The one value of a query. Rejects with NoAnswer when there is none, or more. */
+async function value(
+  gate: Prometheus,
+  query: string,
+  version: string,
+  world: World,
+  signal: AbortSignal,
+): Promise<number> {
+  const answer = await within((gate.timeout ?? TIMEOUT) * 1000, world, signal, async (signal) => {
+    const url = readUrl(gate.url);
+    const way = await wayTo(url, gate.allowPrivate ?? true, world);
+    const request = {
+      method: 'POST',
+      path: `${url.pathname.replace(/\/$/, '')}/api/v1/query${url.search}`,
+      headers: {
+        ...resolveHeaders(gate.headers, world.environment),
+        'content-type': 'application/x-www-form-urlencoded',
+        'user-agent': 'spillway',
+      },
+      body: new URLSearchParams({ query }).toString(),
+      most: MOST,
+    };
+    return await send(way, request, signal);
+  }).catch((error: unknown) => {
+    if (!(error instanceof NoAnswer)) throw error;
+    throw new NoAnswer(
+      `Prometheus at ${hostOf(gate.url)} could not be asked: ${error.message}`,
+      error.again,
+      error,
+    );
+  });
+  return oneValue(read(answer.body, answer.status), version);
+}
+
+/** What the HTTP API answers, as far as it is looked at here. */
+interface QueryAnswer {
+  readonly status?: unknown;
+  readonly error?: unknown;
+  readonly data?: { readonly resultType?: unknown; readonly result?: unknown };
+}
+
+function read(body: string, status: number): QueryAnswer {
+  let answer: QueryAnswer | null;
+  try {
+    answer = JSON.parse(body) as QueryAnswer | null;
+  } catch (error) {
+    throw new NoAnswer(`Prometheus answered ${status}, and no JSON: ${reasonOf(error)}`);
+  }
+  if (answer?.status === 'success') return answer;
+  throw new NoAnswer(`Prometheus answered ${status}: ${String(answer?.error ?? 'it does not say why')}`);
+}
+
+function oneValue({ data }: QueryAnswer, version: string): number {
+  const sample = data?.resultType === 'scalar' ? data.result : onlyOf(data, version);
+  const text = Array.isArray(sample) ? String(sample[1]) : '';
+  // Prometheus writes infinity as +Inf, which is no number here either: it comes of a division by nothing.
+  const number = text === '' ? Number.NaN : Number(text);
+  if (!Number.isFinite(number)) throw new NoAnswer(`the value of ${version} is ${text || 'none'}`);
+  return number;
+}
+
+/** The sample of a vector's only series. */
+function onlyOf({ resultType, result }: NonNullable<QueryAnswer['data']> = {}, version: string): unknown {
+  if (resultType !== 'vector')
+    throw new NoAnswer(`the query gives a ${String(resultType)}, which has not one value`);
+  const series = Array.isArray(result) ? (result as readonly { readonly value?: unknown }[]) : [];
+  if (series.length === 0) throw new NoAnswer(`there is no data of ${version}`);
+  if (series.length > 1)
+    throw new NoAnswer(
+      `the query gives ${series.length} series for ${version}; add them up, so that one value is left`,
+    );
+  return series[0]?.value;
+}
