@@ -1,0 +1,95 @@
+import { explain } from '../../src/analysis/explain.ts';
+import { judge } from '../../src/analysis/judge.ts';
+import { DEFAULT_POLICY, DEFAULT_STEPS, type Policy } from '../../src/analysis/policy.ts';
+import { type JudgeState, startJudge, startStep } from '../../src/analysis/state.ts';
+import type { Rollout } from '../../src/model/rollout.ts';
+import type { Verdict } from '../../src/model/verdict.ts';
+import { step } from '../../src/rollout/machine.ts';
+import { isEnded } from '../../src/rollout/move.ts';
+import { duration, status, where } from '../../src/rollout/words.ts';
+import { binomial, chance, tickOf } from '../analysis/script.ts';
+
+interface Quiet {
+  readonly seconds: number;
+  /** Requests. */
+  readonly perMinute: number;
+  /** Error rates, parts of 1. */
+  readonly rates: { readonly candidate: number; readonly baseline: number };
+}
+
+const MINUTE = 60;
+
+/**
+ * The real judge and the real machine on simulated traffic, minute by minute, till the time or the rollout is
+ * over. Tells every change of place, and the status at the end. The same seed, so the same every time.
+ */
+export function quiet(
+  before: Rollout,
+  start: number,
+  { seconds, perMinute, rates }: Quiet,
+): { readonly rollout: Rollout; readonly now: number; readonly told: string } {
+  const next = chance(7);
+  const policy = judgedBy(before);
+  const told: string[] = [];
+  let rollout = before;
+  let state: JudgeState = startJudge(policy, undefined);
+  let epoch = rollout.epoch;
+  let verdict: Verdict | undefined;
+  let t = 0;
+  for (; t < seconds && !isEnded(rollout.phase); t += MINUTE) {
+    const now = start + t * 1000;
+    const w = rollout.weight / 100;
+    const toCanary = binomial(perMinute, w, next);
+    const toStable = perMinute - toCanary;
+    const canary = [binomial(toCanary, rates.candidate, next), toCanary] as const;
+    const stable = [binomial(toStable, rates.baseline, next), toStable] as const;
+    const seen = judge(policy, state, tickOf(t, w, canary, stable));
+    state = seen.state;
+    const { decision } = seen.judgement;
+    if (verdict === undefined || decision !== verdict.decision || t % 3600 === 0)
+      verdict = explain(policy, state, seen.judgement, t);
+    const last = rollout.history.length;
+    const counts = { requests: state.seen.trials[1], keys: 0 };
+    rollout = step(rollout, { type: 'verdict', epoch, verdict, seen: counts }, now).next;
+    rollout = step(rollout, { type: 'tick', seen: counts }, now).next;
+    for (const line of rollout.history.slice(last))
+      told.push(`after ${duration(t)}: ${line.to}: ${line.says}`);
+    if (rollout.epoch !== epoch) {
+      epoch = rollout.epoch;
+      state = startStep(
+        state,
+        policy,
+        rollout.phase.at === 'stepping' ? rollout.phase.step : rollout.plan.steps.length,
+        t,
+        undefined,
+      );
+    }
+  }
+  const now = start + t * 1000;
+  const last = told.length > 0 ? told : [where(rollout)];
+  return { rollout, now, told: [...last, `status: ${status(rollout, now, verdict)}`].join('\n') };
+}
+
+/** How the judge is told of a plan: a step of its own for each, and one for the bake. */
+function judgedBy({ plan, policy }: Rollout): Policy {
+  const steps = [
+    ...plan.steps,
+    { weight: 100 - plan.bake.keepWarm, atLeast: 0, atMost: plan.bake.for, onTimeout: 'hold' } as const,
+  ];
+  return {
+    ...DEFAULT_POLICY,
+    alpha: policy.alpha,
+    beta: policy.beta,
+    steps: steps.map(({ weight, atLeast, atMost, onTimeout }) => ({
+      ...usualAt(weight / 100),
+      weight: weight / 100,
+      minSeconds: atLeast,
+      // A step that holds is judged for as long as it takes.
+      maxSeconds: onTimeout === 'hold' ? 60 * 86_400 : atMost,
+    })),
+  };
+}
+
+function usualAt(weight: number): (typeof DEFAULT_STEPS)[number] {
+  return DEFAULT_STEPS.find((step) => step.weight >= weight) ?? DEFAULT_STEPS.at(-1)!;
+}
