@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { INLET } from '../base/inlet.ts';
+import { outletKept } from '../base/outlet.ts';
 import { LF } from '../http/bytes.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import {
@@ -149,7 +150,9 @@ export class Client implements Expiring {
     if (typeof data === 'string') this.socket.write(data, 'latin1');
     else this.socket.write(data);
     if (this.#halfClosed) this.deadline = this.context.deadlines.in(HALF_CLOSED_GRACE);
-    if (this.socket.writableLength < this.context.rules.settings.limits.bufferBytes) return true;
+    const waiting = this.socket.writableLength;
+    if (waiting > 0 && typeof data !== 'string') outletKept();
+    if (waiting < this.context.rules.settings.limits.bufferBytes) return true;
     this.#blocked = true;
     this.deadline = this.context.deadlines.in(this.#timeouts.write);
     return false;

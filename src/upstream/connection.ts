@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { INLET, READ_INTO } from '../base/inlet.ts';
+import { outletKept } from '../base/outlet.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { Head, MORE, parseResponse } from '../http/head.ts';
 import { KEEP_ALIVE } from '../http/names.ts';
@@ -112,7 +113,9 @@ export class UpstreamConnection {
   write(data: string | Buffer): boolean {
     if (typeof data === 'string') this.socket.write(data, 'latin1');
     else this.socket.write(data);
-    if (this.socket.writableLength < this.pool.limits.bufferBytes) return true;
+    const waiting = this.socket.writableLength;
+    if (waiting > 0 && typeof data !== 'string') outletKept();
+    if (waiting < this.pool.limits.bufferBytes) return true;
     // From now on it is for the endpoint to take what it was sent.
     if (this.#state === HEAD || this.#state === TUNNEL) this.#waitForBody();
     return false;
