@@ -93,8 +93,7 @@ test('a fault is logged though its turn has not come', async (t) => {
 test('without an access log nothing is written, and requests are served', async (t) => {
   const origin = await Origin.open(t);
   const site = await Site.open(t, { app: { versions: { v: [origin.address] } } });
-  const { accessLog: _, ...settings } = settingsFor({});
-  site.plane.configure({ ...settings, accessLog: undefined });
+  site.plane.configure({ ...settingsFor({}), accessLog: undefined });
   const client = await site.connect();
   client.say(get());
   const peer = await origin.next();

@@ -172,8 +172,7 @@ test('an endpoint that does not accept in time is given up, and another asked', 
   const client = await site.connect();
   client.say(post('x'));
   const recorded = site.record();
-  const winding = setInterval(() => site.clock.wind(500), 50);
-  t.after(() => clearInterval(winding));
+  site.run(t, 500);
   assert.equal(statusOf(await client.message()), 503);
   assert.equal((await recorded).fault, 'no-endpoint');
   assert.deepEqual(site.counted('v').faults, { 'connect-timeout': 1, 'no-endpoint': 1 });
@@ -290,8 +289,7 @@ test('a request that waits in vain for a connection is 503', async (t) => {
   await (await origin.next()).message();
   const second = await site.connect();
   second.say(post('hello'));
-  const winding = setInterval(() => site.clock.wind(600), 50);
-  t.after(() => clearInterval(winding));
+  site.run(t, 600);
   assert.equal(JSON.parse((await second.message()).body).fault, 'overloaded');
 });
 
@@ -334,8 +332,7 @@ test('an endpoint that reads no more of a request is given up one day', async (t
   await peer.take('\r\n\r\n');
   peer.socket.pause();
   client.say('x'.repeat(50_000_000));
-  const winding = setInterval(() => site.clock.wind(60_000), 100);
-  t.after(() => clearInterval(winding));
+  site.run(t, 60_000);
   const { fault } = await site.record();
   assert.match(`${fault}`, /timeout/);
   assert.equal(site.counted('v').faults['request-timeout'], undefined, 'and the client is not to blame');

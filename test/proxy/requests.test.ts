@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { always, Origin, ok } from '../support/origin.ts';
-import { eventually } from '../support/patience.ts';
 import { type Draft, get, post, Site, type SiteOptions } from '../support/site.ts';
 
 async function open(t: TestContext, settings: SiteOptions['settings'] = {}, draft: Partial<Draft> = {}) {
@@ -338,12 +337,7 @@ test('a head that does not come in time is 408; silence is closed without a word
   const { site, client } = await open(t, { timeouts: { head: 500, keepAlive: 700 } });
   const silent = await site.connect();
   client.say('GET / HT');
-  // Until the bytes have been read nothing is late.
-  await new Promise(setImmediate);
-  await eventually('408', () => {
-    site.clock.wind(100);
-    return client.heard !== '' || client.left !== undefined;
-  });
+  site.run(t, 100);
   assert.match((await client.message()).line, / 408 /);
   assert.equal(await silent.gone(), 'end');
   assert.equal(silent.heard, '');

@@ -7,7 +7,7 @@ export interface Message {
   /** Request line or status line. */
   readonly line: string;
   readonly fields: readonly (readonly [name: string, value: string])[];
-  /** The only value of a field; undefined without one. Several are joined by ` | `, so that no test overlooks them. */
+  /** The value of a field; undefined where there is none, or nothing in it. Several are joined by ` | `, so that no test overlooks them. */
   field(name: string): string | undefined;
   readonly body: string;
   /** Trailer lines of a chunked body. */

@@ -1,5 +1,4 @@
 import type { TestContext } from 'node:test';
-import type { Clock } from '../../src/base/clock.ts';
 import { type Log, silent } from '../../src/base/log.ts';
 import type { LedgerCounts } from '../../src/model/counts.ts';
 import { FAULT_KINDS } from '../../src/model/fault.ts';
@@ -49,7 +48,7 @@ export interface Counted {
   readonly inFlight: number;
 }
 
-export function serviceOf({ versions, weights, ...rest }: Draft): Service {
+function serviceOf({ versions, weights, ...rest }: Draft): Service {
   const names = Object.keys(versions);
   return {
     match: [{}],
@@ -87,7 +86,7 @@ export class Site {
   private constructor(settings: ProxySettings, clock: HandClock, log: Log) {
     this.clock = clock;
     this.plane = new DataPlane(settings, {
-      clock: clock satisfies Clock,
+      clock,
       log,
       accessLog: {
         write: (text) => {
@@ -119,6 +118,12 @@ export class Site {
   /** Swaps the table for one of these services, with the next revision. */
   adopt(services: Readonly<Record<string, Draft>>): void {
     this.plane.adopt(stateOf(++this.#revision, services));
+  }
+
+  /** Lets the clock run until the test is over: so many ms of its own every now and then. */
+  run(t: TestContext, ms: number): void {
+    const winding = setInterval(() => this.clock.wind(ms), 50);
+    t.after(() => clearInterval(winding));
   }
 
   async connect(): Promise<Peer> {

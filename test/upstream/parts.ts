@@ -4,7 +4,7 @@ import { silent } from '../../src/base/log.ts';
 import type { UpstreamConnection, UpstreamTerms } from '../../src/upstream/connection.ts';
 import { Pool, type PoolLimits } from '../../src/upstream/pool.ts';
 import { reachable } from '../support/peer.ts';
-import { Notebook } from './asker.ts';
+import { Notebook } from './notebook.ts';
 
 export const TERMS: UpstreamTerms = { connect: 1000, head: 2000, body: 3000, keepAlive: 4000 };
 export const LIMITS = { targetBytes: 1000, headBytes: 1000, headers: 10, bufferBytes: 65_536 };

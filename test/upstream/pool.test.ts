@@ -5,7 +5,7 @@ import { silent } from '../../src/base/log.ts';
 import { Pools } from '../../src/upstream/pools.ts';
 import { always, Origin, ok } from '../support/origin.ts';
 import { eventually } from '../support/patience.ts';
-import { Notebook } from './asker.ts';
+import { Notebook } from './notebook.ts';
 import { ask, LIMITS, poolOf, TERMS } from './parts.ts';
 
 test('a connection that has served is used again, the last one first', async (t) => {
