@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Serving } from '../control/commands.ts';
+import type { Evidence } from '../control/evidence.ts';
 import type { Totals } from '../metrics/totals.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { Receipt } from '../model/record.ts';
@@ -28,6 +29,8 @@ export interface CrewOptions {
   readonly hire: Hire;
   /** Where counts go. */
   readonly totals: Pick<Totals, 'add' | 'forget'>;
+  /** Where it is told who serves, by what truth, and what they saw. */
+  readonly evidence: Pick<Evidence, 'follow' | 'join' | 'leave' | 'add' | 'remember'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -90,6 +93,7 @@ export class Crew implements Serving {
   announce(state: State): void {
     const patch = diffState(this.#state, state);
     this.#state = state;
+    this.#options.evidence.follow(state);
     this.#tellAll({ type: 'patch', patch });
   }
 
@@ -191,6 +195,7 @@ export class Crew implements Serving {
     switch (message.type) {
       case 'listening':
         place.listening = true;
+        this.#options.evidence.join(sourceOf(place));
         if (this.#phase === 'starting' && this.listening === this.#places.length) {
           this.#phase = 'serving';
           this.#started(message.addresses);
@@ -204,8 +209,12 @@ export class Crew implements Serving {
         return;
       case 'counts':
         this.#options.totals.add(message.counts, place.number);
+        this.#options.evidence.remember(message.counts);
         for (const [name, count] of Object.entries(message.unrouted))
           this.#unrouted.set(name, (this.#unrouted.get(name) ?? 0) + count);
+        return;
+      case 'trials':
+        this.#options.evidence.add(message.counts, sourceOf(place));
         return;
       case 'leaving':
         place.listening = false;
@@ -219,6 +228,7 @@ export class Crew implements Serving {
     place.listening = false;
     place.revision = 0;
     this.#options.totals.forget(place.number);
+    this.#options.evidence.leave(sourceOf(place));
     switch (this.#phase) {
       case 'starting':
         this.#failed(new Error(place.fault ?? `Worker ${place.number} ended before it could serve: ${how}.`));
@@ -242,4 +252,9 @@ export class Crew implements Serving {
     );
     place.restart = setTimeout(() => this.#fill(place), delay);
   }
+}
+
+/** By what name the evidence knows who fills a place. */
+function sourceOf({ number }: Place): string {
+  return `worker ${number}`;
 }

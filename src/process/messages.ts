@@ -1,4 +1,5 @@
 import type { LedgerCounts } from '../model/counts.ts';
+import type { TrialCounts } from '../model/evidence.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Service, State } from '../model/state.ts';
 
@@ -48,6 +49,8 @@ export type Up =
       readonly counts: readonly LedgerCounts[];
       readonly unrouted: Readonly<Record<string, number>>;
     }
+  /** Comes as often as trials are under way, even if nothing was counted: who is silent is missing. */
+  | { readonly type: 'trials'; readonly counts: readonly TrialCounts[] }
   /** The last word; `fault` says why if the worker leaves without having been asked to. */
   | { readonly type: 'leaving'; readonly fault: string | undefined };
 

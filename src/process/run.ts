@@ -6,6 +6,7 @@ import { Turns } from '../base/turns.ts';
 import { ConfigError } from '../config/fault.ts';
 import { loadConfig } from '../config/load.ts';
 import { createControl } from '../control/control.ts';
+import { Evidence } from '../control/evidence.ts';
 import { Totals } from '../metrics/totals.ts';
 import { type Config, type Settings, settingsOf } from '../model/settings.ts';
 import { openStore } from '../store/open.ts';
@@ -62,12 +63,14 @@ export async function runSpillway(source: Source): Promise<Running> {
     parts.push(() => store.close());
 
     const totals = new Totals();
+    const evidence = new Evidence(systemClock);
     const crew = new Crew({
       size: Math.max(1, settings.workers),
       listen,
       orders,
       hire: settings.workers === 0 ? hireInProcess(systemClock, log) : hireProcess(),
       totals,
+      evidence,
       clock: systemClock,
       log,
     });

@@ -60,6 +60,8 @@ export class Worker {
   report(): void {
     const counts = this.#plane?.collect() ?? [];
     const unrouted = this.#plane?.collectUnrouted() ?? {};
+    const trials = this.#plane?.collectTrials() ?? [];
+    if (trials.length > 0) this.#tell({ type: 'trials', counts: trials });
     if (counts.length === 0 && Object.keys(unrouted).length === 0) return;
     this.#tell({ type: 'counts', counts, unrouted });
   }

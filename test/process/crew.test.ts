@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
+import { Evidence } from '../../src/control/evidence.ts';
 import type { LedgerCounts } from '../../src/model/counts.ts';
+import type { TrialCounts } from '../../src/model/evidence.ts';
 import { settingsOf } from '../../src/model/settings.ts';
+import type { State } from '../../src/model/state.ts';
 import { Crew } from '../../src/process/crew.ts';
 import type { Ear } from '../../src/process/hand.ts';
 import type { Down, Up } from '../../src/process/messages.ts';
+import { stateOf } from '../support/site.ts';
 
 const { proxy } = settingsOf({ listen: [{ address: '127.0.0.1:0' }] }, 1);
 
@@ -23,6 +27,8 @@ function crewOf(t: TestContext, size: number) {
   const added: [number, number][] = [];
   const forgotten: number[] = [];
   const time = { now: 0 };
+  const clock = { now: () => time.now, monotonic: () => time.now };
+  const evidence = new Evidence(clock);
   const crew = new Crew({
     size,
     listen: ['127.0.0.1:0'],
@@ -42,10 +48,11 @@ function crewOf(t: TestContext, size: number) {
       add: (counts, worker) => void added.push([worker, counts.length]),
       forget: (worker) => void forgotten.push(worker),
     },
-    clock: { now: () => time.now, monotonic: () => time.now },
+    evidence,
+    clock,
     log: silent,
   });
-  return { crew, hired, added, forgotten, time };
+  return { crew, hired, added, forgotten, evidence, time };
 }
 
 const LISTENING: Up = { type: 'listening', addresses: ['127.0.0.1:4242'] };
@@ -123,7 +130,7 @@ test('a worker that dies young again is replaced more slowly, and one that lived
 
 test('counts go to the totals under the number of the worker, and unrouted ones add up over all', async (t) => {
   const { crew, hired, added } = await serving(t, 2);
-  const count = { service: 'a', version: 'stable' } as LedgerCounts;
+  const count = { service: 'a', version: 'stable', latency: [] as readonly number[] } as LedgerCounts;
   hired[0]!.ear.heard({ type: 'counts', counts: [count], unrouted: { 'no-service': 2 } });
   hired[1]!.ear.heard({ type: 'counts', counts: [count, count], unrouted: { 'no-service': 3 } });
   hired[1]!.ear.gone('signal SIGKILL');
@@ -133,6 +140,40 @@ test('counts go to the totals under the number of the worker, and unrouted ones 
   ]);
   assert.deepEqual(crew.unrouted(), { 'no-service': 5 });
 });
+
+test('what workers count of a trial becomes its evidence, and a worker that says nothing is missing', async (t) => {
+  const { crew, hired, evidence, time } = await serving(t, 2);
+  crew.announce(stateInTrial(1));
+  hired[0]!.ear.heard({ type: 'trials', counts: [told(1, 1)] });
+  hired[0]!.ear.heard({ type: 'trials', counts: [told(1, 1)] });
+  hired[0]!.ear.heard({ type: 'trials', counts: [told(0, 2)] });
+  assert.deepEqual(evidence.take('r1', 1)?.requests, [1, 1]);
+  time.now += 1_999;
+  hired[0]!.ear.heard({ type: 'trials', counts: [told(1, 2)] });
+  time.now += 2;
+  assert.deepEqual(evidence.missing('r1'), ['worker 2']);
+  hired[1]!.ear.gone('signal SIGKILL');
+  assert.deepEqual(evidence.missing('r1'), [], 'who is not there sees nothing');
+  t.mock.timers.tick(100);
+  hired[2]!.ear.heard(LISTENING);
+  hired[2]!.ear.heard({ type: 'trials', counts: [told(1, 1)] });
+  assert.deepEqual(evidence.take('r1', 2)?.requests, [2, 2], 'a successor counts its posts anew');
+});
+
+/** A state with a rollout of shop in this epoch. */
+function stateInTrial(epoch: number): State {
+  const { services } = stateOf(1, {
+    shop: { versions: { stable: [], canary: [] }, weights: { stable: 95, canary: 5 } },
+  });
+  const trial = { rollout: 'r1', epoch, baseline: 'stable', candidate: 'canary', sticky: true };
+  return { revision: 1 + epoch, services: { shop: { ...services['shop']!, trial } } };
+}
+
+/** One good request of the candidate. */
+function told(epoch: number, seq: number): TrialCounts {
+  const nothing = { failures: [0, 0], slow: [0, 0], dispersed: [], batches: [] } as const;
+  return { rollout: 'r1', epoch, seq, requests: [0, 1], ...nothing };
+}
 
 test('a receipt is live when every worker has settled, and tells the last request over all', async (t) => {
   const { crew, hired } = await serving(t, 2);

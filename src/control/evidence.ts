@@ -1,0 +1,156 @@
+import type { Tick } from '../analysis/evidence.ts';
+import { type LatencyCounts, latencyScale } from '../analysis/latency.ts';
+import { DEFAULT_POLICY } from '../analysis/policy.ts';
+import type { Clock } from '../base/clock.ts';
+import { own } from '../base/own.ts';
+import { Gathering, NO_HARM } from '../metrics/gathering.ts';
+import { RecentLatency } from '../metrics/recent.ts';
+import type { LedgerCounts } from '../model/counts.ts';
+import type { TrialCounts } from '../model/evidence.ts';
+import type { Harm, SeenSoFar } from '../model/rollout.ts';
+import type { State } from '../model/state.ts';
+import { isEnded } from '../rollout/move.ts';
+
+/** A worker tells several times a second; after so many ms without a word it is missing. */
+const SILENCE = 2_000;
+/** Over so many ms harm counts as recent. */
+const LATELY = 10_000;
+
+/** What is gathered of a rollout in its present epoch. Moments are monotonic ms. */
+interface Ongoing {
+  readonly gathering: Gathering;
+  readonly since: number;
+  /** When each source was last heard. */
+  readonly heard: Map<string, number>;
+  /** What the rollout had cost at moments of the last seconds, oldest first. */
+  readonly costs: { readonly at: number; readonly harm: Harm }[];
+}
+
+/**
+ * The evidence of every rollout under way: what all sources have told, merged. A source is whoever counts, by
+ * a name that nobody else has. Evidence is kept in memory alone, so a primary that starts anew has lost it.
+ */
+export class Evidence {
+  readonly #clock: Clock;
+  readonly #recent = new RecentLatency();
+  /** By rollout. */
+  #ongoing = new Map<string, Ongoing>();
+  /** Since when each source has been there, monotonic ms. */
+  readonly #sources = new Map<string, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Gathers for the trials of this state from now on. To be called before a source can hear of them. */
+  follow({ services, rollouts = {} }: State): void {
+    const since = this.#clock.monotonic();
+    // At a door a rollout has no trial, and what it has cost is not forgotten.
+    const ongoing = new Map(
+      [...this.#ongoing].filter(([id]) => Object.hasOwn(rollouts, id) && !isEnded(rollouts[id]!.phase)),
+    );
+    for (const { trial } of Object.values(services)) {
+      if (trial === undefined) continue;
+      const before = this.#ongoing.get(trial.rollout);
+      const goesOn = before?.gathering.trial.epoch === trial.epoch;
+      ongoing.set(
+        trial.rollout,
+        goesOn
+          ? before
+          : {
+              gathering: new Gathering(trial, before?.gathering),
+              since,
+              heard: new Map(),
+              costs: before?.costs ?? [],
+            },
+      );
+    }
+    this.#ongoing = ongoing;
+    this.#recent.retain((service, version) => Object.hasOwn(own(services, service)?.versions ?? {}, version));
+  }
+
+  /** A source begins to serve. */
+  join(source: string): void {
+    this.#sources.set(source, this.#clock.monotonic());
+  }
+
+  /** A source serves no more. What it has told stays. */
+  leave(source: string): void {
+    this.#sources.delete(source);
+    for (const { gathering } of this.#ongoing.values()) gathering.forget(source);
+  }
+
+  /** What a source counted of trials. What is of an earlier epoch, or comes again, counts nothing. */
+  add(posts: readonly TrialCounts[], source: string): void {
+    const now = this.#clock.monotonic();
+    for (const post of posts) {
+      const ongoing = this.#ongoing.get(post.rollout);
+      if (ongoing?.gathering.add(post, source)) ongoing.heard.set(source, now);
+    }
+  }
+
+  /** What a source counted of all its traffic; the latencies in it are remembered for some minutes. */
+  remember(ledgers: readonly LedgerCounts[]): void {
+    this.#recent.add(ledgers, this.#clock.monotonic());
+  }
+
+  /** What has come of a rollout since the last call; undefined if it gathers nothing. `t`: seconds, passed on. */
+  take(rollout: string, t: number): Tick | undefined {
+    return this.#ongoing.get(rollout)?.gathering.take(t);
+  }
+
+  /**
+   * The sources that serve, and have told nothing of a rollout for two seconds: what they see is not nothing,
+   * but unknown.
+   */
+  missing(rollout: string): readonly string[] {
+    const ongoing = this.#ongoing.get(rollout);
+    if (ongoing === undefined) return [];
+    const late = this.#clock.monotonic() - SILENCE;
+    return Array.from(this.#sources).flatMap(([source, joined]) =>
+      (ongoing.heard.get(source) ?? Math.max(joined, ongoing.since)) < late ? [source] : [],
+    );
+  }
+
+  /** How far the candidate has come in this epoch. */
+  seen(rollout: string): SeenSoFar | undefined {
+    return this.#ongoing.get(rollout)?.gathering.seen;
+  }
+
+  /** What the candidate has cost since the rollout began, and of that in the last ten seconds or so. */
+  harm(rollout: string): { readonly harm: Harm; readonly lately: Harm } | undefined {
+    const ongoing = this.#ongoing.get(rollout);
+    if (ongoing === undefined) return undefined;
+    const { costs } = ongoing;
+    const { harm } = ongoing.gathering;
+    const now = this.#clock.monotonic();
+    costs.push({ at: now, harm });
+    // The newest of those that are old enough is what the last seconds began with.
+    while (costs.length > 1 && costs[1]!.at <= now - LATELY) costs.shift();
+    const then = costs[0]!.at <= now - LATELY ? costs[0]!.harm : NO_HARM;
+    return { harm, lately: less(harm, then) };
+  }
+
+  /** A version's latencies in the last five minutes, by the judge's buckets. */
+  baseline(service: string, version: string): LatencyCounts {
+    return this.#recent.of(service, version, this.#clock.monotonic());
+  }
+
+  /** Above which of the judge's buckets a version's requests are slow; undefined: it has answered too few. */
+  marks(service: string, version: string): { readonly p95: number; readonly p99: number } | undefined {
+    const counts = this.baseline(service, version);
+    const total = counts.reduce((sum, [, count]) => sum + count, 0);
+    const scale = total < DEFAULT_POLICY.minBaseline ? undefined : latencyScale(counts);
+    return scale && { p95: scale.b95, p99: scale.b99 };
+  }
+}
+
+function less(a: Harm, b: Harm): Harm {
+  return {
+    requests: a.requests - b.requests,
+    failures: a.failures - b.failures,
+    baselineRequests: a.baselineRequests - b.baselineRequests,
+    baselineFailures: a.baselineFailures - b.baselineFailures,
+    keys: a.keys - b.keys,
+  };
+}

@@ -1,0 +1,214 @@
+import { type Dispersion, disperse, dispersionIndex, noDispersion } from '../analysis/dispersion.ts';
+import type { Batch, Marked, Pair, Tick, Trials } from '../analysis/evidence.ts';
+import { countUnit, noUnits, type Units } from '../analysis/units.ts';
+import { type ByArm, conversionKind, type Tally, type TrialCounts } from '../model/evidence.ts';
+import type { Harm, SeenSoFar } from '../model/rollout.ts';
+import type { Trial } from '../model/trial.ts';
+
+/** Counts of one kind of event, [candidate, all] by mark. */
+type Sums = Map<number, Pair>;
+
+const NOBODY: Pair = [0, 0];
+export const NO_HARM: Harm = {
+  requests: 0,
+  failures: 0,
+  baselineRequests: 0,
+  baselineFailures: 0,
+  keys: 0,
+};
+
+/**
+ * What all workers counted of one epoch of a trial, as one recorder that had seen everything would have: their
+ * counts are added, and of the slots that they took each counts for whoever told of it first. So a key that
+ * errs in two workers is one unit, in whatever order their posts come in.
+ */
+export class Gathering {
+  readonly trial: Trial;
+  /** Keys that met a failure of the candidate, in this epoch or before. */
+  readonly #harmed: Units;
+  readonly #units = new Map<string, Units>();
+  /** The number of the last post, by source. */
+  readonly #heard = new Map<string, number>();
+  #failed: Dispersion = noDispersion();
+  #slowed: Dispersion = noDispersion();
+  /** By propensity, then by kind of event. */
+  #batches = new Map<number, Map<string, Sums>>();
+  #requests: Pair = NOBODY;
+  #failures: Pair = NOBODY;
+  #slow: Pair = NOBODY;
+  #seen: SeenSoFar = { requests: 0, keys: 0 };
+  #harm: Harm;
+
+  /** `before`: the epoch of the same rollout before this one, whose harm is added to. */
+  constructor(trial: Trial, before?: Gathering) {
+    this.trial = trial;
+    this.#harmed = before === undefined ? noUnits() : before.#harmed;
+    this.#harm = before === undefined ? NO_HARM : before.#harm;
+  }
+
+  /** How far the candidate has come in this epoch. */
+  get seen(): SeenSoFar {
+    return this.#seen;
+  }
+
+  /** What the candidate has cost since the rollout began. */
+  get harm(): Harm {
+    return this.#harm;
+  }
+
+  /** Takes in what a source counted. False if it is of another epoch, or was taken in before. */
+  add(counts: TrialCounts, source: string): boolean {
+    const { rollout, epoch } = this.trial;
+    if (counts.rollout !== rollout || counts.epoch !== epoch) return false;
+    if (counts.seq <= (this.#heard.get(source) ?? 0)) return false;
+    this.#heard.set(source, counts.seq);
+    for (const { w, tallies } of counts.batches) {
+      const batch = this.#batches.get(w) ?? new Map<string, Sums>();
+      this.#batches.set(w, batch);
+      for (const tally of tallies) this.#tally(batch, tally);
+    }
+    this.#requests = plus(this.#requests, counts.requests);
+    this.#failures = plus(this.#failures, counts.failures);
+    this.#slow = plus(this.#slow, counts.slow);
+    this.#disperse(counts.dispersed);
+    this.#weigh(counts);
+    return true;
+  }
+
+  /** A source is gone; another of the same name counts its posts from the beginning. */
+  forget(source: string): void {
+    this.#heard.delete(source);
+  }
+
+  /** What came since the last call, as the judge wants it. `t`: seconds since the rollout began. */
+  take(t: number): Tick {
+    const { sticky, latency } = this.trial;
+    const batches = Array.from(this.#batches, ([w, kinds]) => this.#batch(w, kinds));
+    const tried = [...this.#batches.values()].map((kinds) => kinds.get('tried'));
+    const [trials, stableTrials] = outcomes(tried);
+    const tick: Tick = {
+      t,
+      batches,
+      trials,
+      stableTrials,
+      ...(sticky && {
+        requests: this.#requests,
+        requestErrors: this.#failures,
+        phi: dispersionIndex(this.#failed),
+        ...(latency?.p95 !== undefined && {
+          requestSlow95: this.#slow,
+          phiLatency: dispersionIndex(this.#slowed),
+        }),
+      }),
+    };
+    this.#batches = new Map();
+    this.#requests = NOBODY;
+    this.#failures = NOBODY;
+    this.#slow = NOBODY;
+    return tick;
+  }
+
+  #tally(batch: Map<string, Sums>, { kind, counts, keys }: Tally): void {
+    const sums = batch.get(kind) ?? new Map<number, Pair>();
+    batch.set(kind, sums);
+    for (let i = 0; i + 2 < counts.length; i += 3) add(sums, counts[i]!, [counts[i + 1]!, counts[i + 2]!]);
+    if (keys.length === 0) return;
+    const units = this.#units.get(kind) ?? noUnits();
+    this.#units.set(kind, units);
+    for (let i = 0; i + 1 < keys.length; i += 2) {
+      const slot = keys[i]! >>> 1;
+      const candidate = (keys[i]! & 1) === 1;
+      if (!countUnit(units, slot, candidate)) continue;
+      add(sums, keys[i + 1]!, candidate ? [0, 1] : [1, 0]);
+      if (candidate) this.#notice(kind, slot);
+    }
+  }
+
+  /** Something happened to a key of the candidate for the first time in this epoch. */
+  #notice(kind: string, slot: number): void {
+    if (kind === 'seen') this.#seen = { ...this.#seen, keys: this.#seen.keys + 1 };
+    if (kind === 'erred' && countUnit(this.#harmed, slot, true))
+      this.#harm = { ...this.#harm, keys: this.#harm.keys + 1 };
+  }
+
+  #weigh({ requests, failures }: TrialCounts): void {
+    this.#seen = { ...this.#seen, requests: this.#seen.requests + requests[1] };
+    this.#harm = {
+      ...this.#harm,
+      requests: this.#harm.requests + requests[1],
+      failures: this.#harm.failures + failures[1],
+      baselineRequests: this.#harm.baselineRequests + requests[0],
+      baselineFailures: this.#harm.baselineFailures + failures[0],
+    };
+  }
+
+  #disperse(rows: readonly number[]): void {
+    const failed: [number, number, number][] = [];
+    const slowed: [number, number, number][] = [];
+    for (let i = 0; i + 3 < rows.length; i += 4) {
+      const [slot, requests, failures, slow] = rows.slice(i, i + 4) as [number, number, number, number];
+      failed.push([slot, failures, requests]);
+      slowed.push([slot, slow, requests]);
+    }
+    this.#failed = disperse(this.#failed, failed);
+    this.#slowed = disperse(this.#slowed, slowed);
+  }
+
+  #batch(w: number, kinds: ReadonlyMap<string, Sums>): Batch {
+    const { latency, conversions = [] } = this.trial;
+    const pair = (kind: string) => total(kinds.get(kind));
+    return {
+      w,
+      units: pair('seen'),
+      errors: pair('erred'),
+      latency: marked(kinds.get('timed')),
+      ...(latency?.p95 !== undefined && { slow95: pair('slow95') }),
+      ...(latency?.p99 !== undefined && { slow99: pair('slow99') }),
+      ...(conversions.length > 0 && {
+        conversions: Object.fromEntries(conversions.map(({ name }) => [name, pair(conversionKind(name))])),
+      }),
+    };
+  }
+}
+
+/** Counts by version join those of the candidate and of both. */
+function plus([canary, all]: Pair, [baseline, candidate]: ByArm): Pair {
+  return [canary + candidate, all + baseline + candidate];
+}
+
+function add(sums: Sums, mark: number, counts: ByArm): void {
+  sums.set(mark, plus(sums.get(mark) ?? NOBODY, counts));
+}
+
+function total(sums: Sums | undefined): Pair {
+  let [canary, all] = NOBODY;
+  for (const [c, n] of sums?.values() ?? []) {
+    canary += c;
+    all += n;
+  }
+  return [canary, all];
+}
+
+function marked(sums: Sums | undefined): Marked {
+  return Array.from(sums ?? [], ([mark, [canary, all]]) => [mark, canary, all] as const).sort(
+    ([a], [b]) => a - b,
+  );
+}
+
+/** First results, of the candidate and of the baseline: mark 1 is bad. */
+function outcomes(tried: readonly (Sums | undefined)[]): readonly [candidate: Trials, baseline: Trials] {
+  let [bad, trials, stableBad, stableTrials] = [0, 0, 0, 0];
+  for (const sums of tried) {
+    for (const [mark, [canary, all]] of sums ?? []) {
+      trials += canary;
+      stableTrials += all - canary;
+      if (mark === 0) continue;
+      bad += canary;
+      stableBad += all - canary;
+    }
+  }
+  return [
+    [bad, trials],
+    [stableBad, stableTrials],
+  ];
+}
