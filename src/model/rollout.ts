@@ -445,7 +445,7 @@ export const ThresholdSchema = Type.Object(
     of: Type.Enum(['baseline', 'value'], {
       description: 'baseline: so many times what the baseline has.',
     }),
-    atLeast: Count('Requests of the candidate before it counts. 100 is usual.'),
+    atLeast: Count('Requests of each version before it counts; sticky: keys. 100 is usual.'),
   },
   { ...CLOSED, description: 'Plain, without statistics: it may fire on noise.' },
 );

@@ -210,8 +210,8 @@ export function watched(rollout: In<'waiting'>, { verdict, epoch }: Event<'verdi
   return finding ? harmful(rollout, finding.cause, finding.says, now) : stay(rollout);
 }
 
-/** How long both versions must have been calm for: failures come in bursts. Milliseconds. */
-const CALM = 60_000;
+/** The shortest pause for a storm, so that gusts do not make it stop and go. Milliseconds. */
+const STORM = 60_000;
 
 /** While paused, harm counts; and after a storm the calm does. */
 export function weathered(rollout: In<'paused'>, { verdict, epoch }: Event<'verdict'>, now: number): Outcome {
@@ -219,7 +219,7 @@ export function weathered(rollout: In<'paused'>, { verdict, epoch }: Event<'verd
   const { phase } = rollout;
   const finding = findingOf(rollout, verdict);
   if (finding) return harmful(rollout, finding.cause, finding.says, now);
-  if (phase.cause !== 'environment' || isStorm(verdict) || now - phase.since < CALM) return stay(rollout);
+  if (phase.cause !== 'environment' || isStorm(verdict) || now - phase.since < STORM) return stay(rollout);
   const calm: Paused = { ...phase, kept: standingAt(phase.kept, verdict.decision) };
   return goOn({ ...rollout, phase: calm }, { says: 'the baseline is well again' }, now);
 }
@@ -334,9 +334,9 @@ export function byHand(rollout: Live, { by, weight, baseline }: Event<'hand'>, n
   const set = { ...rollout, share, weight: part };
   if (part === rollout.weight && share > 0) return share === rollout.share ? stay(rollout) : stay(set);
   if (part === 0) return goBack(set, 'person', `${by} took the candidate off`, by, now);
-  const says = `${by} set the candidate to ${percent(weight)} by hand`;
   const { phase } = rollout;
   const putBack = (phase.at === 'paused' ? phase.putBack : undefined) ?? rollout.weight;
+  const says = `${by} set the candidate to ${percent(part)} by hand; going on puts ${percent(putBack)} back`;
   return halt(set, { cause: 'person', says, by, putBack }, now);
 }
 

@@ -23,10 +23,10 @@ function resolve(strategy: Strategy): Plan | string {
   switch (strategy.type) {
     case 'canary': {
       const steps = strategy.steps.map((step) => (typeof step === 'number' ? { weight: step } : step));
-      const last = steps.at(-1)!;
-      if (last.weight === 100 && Object.keys(last).length > 1)
+      const last = steps.at(-1);
+      if (last?.weight === 100 && Object.keys(last).length > 1)
         return 'the step at 100 % is the promotion; write it as 100, what it waits for as gates with moment promotion, and how long it is watched as bake';
-      return ending('canary', (last.weight === 100 ? steps.slice(0, -1) : steps).map(usualStep));
+      return ending('canary', (last?.weight === 100 ? steps.slice(0, -1) : steps).map(usualStep));
     }
     case 'linear': {
       const count = Math.ceil(100 / strategy.percent - 1e-9) - 1;

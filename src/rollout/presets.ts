@@ -41,7 +41,7 @@ function linear(name: string, percent: number, minutes: number): Preset {
 /** All of them, in the order in which they are listed. */
 export const PRESETS: readonly Preset[] = [
   {
-    name: 'Careful',
+    name: '1-5-25-50-100',
     says: '1, 5, 25 and 50 %, each until the judge can tell, then everything; watched for 24 h after',
     steps: [1, 5, 25, 50].map((weight) => ({ ...USUAL_STEP, weight })),
     bake: { for: 24 * 60 * MINUTE, keepWarm: USUAL_BAKE.keepWarm },

@@ -79,7 +79,7 @@ export function status(rollout: Rollout, now: number, verdict?: Verdict): string
     case 'baking':
       return `${place} for ${gone} of ${duration(plan.bake.for)}${phase.late ? '; held, as the candidate looks suspicious' : ''}`;
     case 'paused':
-      return `${place} since ${gone}${phase.by === undefined ? '' : ` by ${phase.by}`}: ${phase.says}`;
+      return `${place} for ${gone}${phase.by === undefined ? '' : ` by ${phase.by}`}: ${phase.says}`;
     case 'promoted':
     case 'rolledBack':
       return `${place}: ${phase.says}`;

@@ -82,7 +82,7 @@ describe('every preset', () => {
       [10, 20, 30, 40, 50, 60, 70, 80, 90].map((weight) => [weight, 3]),
     );
     assert.deepEqual(steps('AllAtOnce'), []);
-    assert.deepEqual(weights(plan({ type: 'preset', name: 'Careful' })), [1, 5, 25, 50]);
+    assert.deepEqual(weights(plan({ type: 'preset', name: '1-5-25-50-100' })), [1, 5, 25, 50]);
   });
 });
 

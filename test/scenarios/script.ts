@@ -14,7 +14,7 @@ import type { Outcome } from '../../src/rollout/move.ts';
 import { planOf } from '../../src/rollout/plan.ts';
 import { policyOf } from '../../src/rollout/policies.ts';
 import { status, where } from '../../src/rollout/words.ts';
-import { quiet } from './quiet.ts';
+import { simulate } from './traffic.ts';
 
 /**
  * The language of the transcripts in this directory. A block is a command, further lines of it indented, a line
@@ -199,13 +199,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: (script) => status(script.rollout, script.now),
   /** What is still to be done, as it would be done again after a crash. */
   errands: (script) => script.rollout.errands.map(({ id }) => id).join('\n') || 'none',
-  /** quiet TIME PER-MINUTE [canary=RATE stable=RATE]: real verdicts on simulated traffic. */
-  quiet(script, [time = '', perMinute = '', ...words]) {
+  /** traffic TIME PER-MINUTE [canary=RATE stable=RATE]: real verdicts on simulated traffic. */
+  traffic(script, [time = '', perMinute = '', ...words]) {
     const { canary = 0, stable = 0 } = numbers(words);
-    const { rollout, now, told } = quiet(script.rollout, script.now, {
+    const { rollout, now, told } = simulate(script.rollout, script.now, {
       seconds: seconds(time),
       perMinute: Number(perMinute),
       rates: { candidate: canary, baseline: stable },
+      seed: 7,
     });
     script.adopt(rollout, now);
     return told;

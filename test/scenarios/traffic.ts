@@ -1,7 +1,8 @@
 import { explain } from '../../src/analysis/explain.ts';
 import { judge } from '../../src/analysis/judge.ts';
-import { DEFAULT_POLICY, DEFAULT_STEPS, type Policy } from '../../src/analysis/policy.ts';
+import type { Policy } from '../../src/analysis/policy.ts';
 import { type JudgeState, startJudge, startStep } from '../../src/analysis/state.ts';
+import { judgedStep, judgePolicy } from '../../src/control/policy.ts';
 import type { Rollout } from '../../src/model/rollout.ts';
 import type { Verdict } from '../../src/model/verdict.ts';
 import { step } from '../../src/rollout/machine.ts';
@@ -9,26 +10,27 @@ import { isEnded } from '../../src/rollout/move.ts';
 import { duration, status, where } from '../../src/rollout/words.ts';
 import { binomial, chance, tickOf } from '../analysis/script.ts';
 
-interface Quiet {
+interface Traffic {
   readonly seconds: number;
   /** Requests. */
   readonly perMinute: number;
   /** Error rates, parts of 1. */
   readonly rates: { readonly candidate: number; readonly baseline: number };
+  readonly seed: number;
 }
 
 const MINUTE = 60;
 
 /**
  * The real judge and the real machine on simulated traffic, minute by minute, till the time or the rollout is
- * over. Tells every change of place, and the status at the end. The same seed, so the same every time.
+ * over. Tells every change of place, and the status at the end. The same seed does the same every time.
  */
-export function quiet(
+export function simulate(
   before: Rollout,
   start: number,
-  { seconds, perMinute, rates }: Quiet,
+  { seconds, perMinute, rates, seed }: Traffic,
 ): { readonly rollout: Rollout; readonly now: number; readonly told: string } {
-  const next = chance(7);
+  const next = chance(seed);
   const policy = judgedBy(before);
   const told: string[] = [];
   let rollout = before;
@@ -56,13 +58,7 @@ export function quiet(
       told.push(`after ${duration(t)}: ${line.to}: ${line.says}`);
     if (rollout.epoch !== epoch) {
       epoch = rollout.epoch;
-      state = startStep(
-        state,
-        policy,
-        rollout.phase.at === 'stepping' ? rollout.phase.step : rollout.plan.steps.length,
-        t,
-        undefined,
-      );
+      state = startStep(state, policy, judgedStep(rollout.plan, rollout.phase), t, undefined);
     }
   }
   const now = start + t * 1000;
@@ -70,26 +66,14 @@ export function quiet(
   return { rollout, now, told: [...last, `status: ${status(rollout, now, verdict)}`].join('\n') };
 }
 
-/** How the judge is told of a plan: a step of its own for each, and one for the bake. */
-function judgedBy({ plan, policy }: Rollout): Policy {
-  const steps = [
-    ...plan.steps,
-    { weight: 100 - plan.bake.keepWarm, atLeast: 0, atMost: plan.bake.for, onTimeout: 'hold' } as const,
-  ];
+/** As the controller tells the judge, but a step that holds is judged for as long as it takes. */
+function judgedBy(rollout: Rollout): Policy {
+  const policy = judgePolicy(rollout);
+  const { steps } = rollout.plan;
   return {
-    ...DEFAULT_POLICY,
-    alpha: policy.alpha,
-    beta: policy.beta,
-    steps: steps.map(({ weight, atLeast, atMost, onTimeout }) => ({
-      ...usualAt(weight / 100),
-      weight: weight / 100,
-      minSeconds: atLeast,
-      // A step that holds is judged for as long as it takes.
-      maxSeconds: onTimeout === 'hold' ? 60 * 86_400 : atMost,
-    })),
+    ...policy,
+    steps: policy.steps.map((step, index) =>
+      steps[index]?.onTimeout === 'hold' ? { ...step, maxSeconds: 60 * 86_400 } : step,
+    ),
   };
-}
-
-function usualAt(weight: number): (typeof DEFAULT_STEPS)[number] {
-  return DEFAULT_STEPS.find((step) => step.weight >= weight) ?? DEFAULT_STEPS.at(-1)!;
 }
