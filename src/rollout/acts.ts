@@ -380,7 +380,14 @@ export function clockSet(rollout: Live, { by }: Event<'clock'>): Outcome {
 export function reloaded(rollout: Live, { changed }: Event<'reload'>, now: number): Outcome {
   if (!changed) return stay(rollout);
   const says = 'a version has other endpoints now, so its evidence is gathered again';
-  return move(rollout, { phase: unpassed(afresh(rollout.phase, now)), says, fresh: true }, now);
+  // Whoever is being asked about the old endpoints need not answer any more.
+  const here = new Set(gatesOf(rollout.plan, rollout.phase).map(({ name }) => name));
+  const errands = rollout.errands.filter((errand) => errand.type !== 'gate' || !here.has(errand.gate));
+  return move(
+    { ...rollout, errands },
+    { phase: unpassed(afresh(rollout.phase, now)), says, fresh: true },
+    now,
+  );
 }
 
 /** A gate that is waited for is not done before it has answered. */

@@ -58,7 +58,7 @@ export function move(rollout: Rollout, change: Move, now: number): Outcome {
     weight,
     epoch: fresh ? rollout.epoch + 1 : rollout.epoch,
     noted: fresh ? [] : rollout.noted,
-    errands: rollout.errands.filter((errand) => survives(rollout, errand, ended)),
+    errands: rollout.errands.filter((errand) => survives(rollout, errand, phase)),
   };
   const noted = note(moved, change, now);
   const asked = withErrands(noted.next, questions(noted.next, phase));
@@ -96,10 +96,11 @@ function errandId({ id, seq }: Rollout, name: string): string {
   return `${id}.${seq}.${name}`;
 }
 
-/** Everything but questions asked at the place left; those that watch the whole rollout end with it. */
-function survives({ plan }: Rollout, errand: Errand, ended: boolean): boolean {
+/** Everything but questions that belong elsewhere. Those that watch the whole rollout end with it. */
+function survives({ plan }: Rollout, errand: Errand, phase: Phase): boolean {
   if (errand.type !== 'gate') return true;
-  return !ended && plan.gates.some(({ name, moment }) => name === errand.gate && moment === 'rollback');
+  const watching = isEnded(phase) ? [] : plan.gates.filter(({ moment }) => moment === 'rollback');
+  return [...gatesOf(plan, phase), ...watching].some(({ name }) => name === errand.gate);
 }
 
 /** The gates to ask at a place, and at the end what else there is to do. */
