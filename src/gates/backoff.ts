@@ -8,3 +8,10 @@ const LONGEST = 300_000;
 export function retryDelay(failures: number, asked = 0): number {
   return Math.min(Math.max(FIRST * 2 ** (failures - 1), asked), LONGEST);
 }
+
+/** What a Retry-After header asks for at `now` (ms since 1970), in ms; 0 if it asks for nothing. */
+export function retryAfter(header: string | undefined, now: number): number {
+  if (header === undefined) return 0;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
+  return Math.max(ms || 0, 0);
+}

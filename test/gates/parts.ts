@@ -6,7 +6,7 @@ import type { Environment, World } from '../../src/gates/world.ts';
 import type { Rollout } from '../../src/model/rollout.ts';
 import { HandClock } from '../support/clock.ts';
 import { eventually, patiently } from '../support/patience.ts';
-import { serviceOf } from '../support/site.ts';
+import { stateOf } from '../support/site.ts';
 
 interface Pause {
   readonly ms: number;
@@ -180,15 +180,14 @@ export const ROLLOUT: Rollout = {
 
 /** What gates are asked about, with the candidate at these endpoints. */
 export function circumstancesOf(...endpoints: readonly string[]): Circumstances {
-  return {
-    errand: 'r1.1.gate',
-    rollout: ROLLOUT,
-    service: serviceOf({
+  const { services } = stateOf(1, {
+    shop: {
       match: [{ host: '*.example.com' }, { host: 'shop.example' }],
       versions: { v1: ['127.0.0.1:1'], v2: endpoints },
       weights: { v1: 95, v2: 5 },
-    }),
-  };
+    },
+  });
+  return { errand: 'r1.1.gate', rollout: ROLLOUT, service: services['shop']! };
 }
 
 /** A signal that nobody aborts. */
