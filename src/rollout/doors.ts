@@ -1,6 +1,6 @@
 import type { Gate, Phase, Plan, Running } from '../model/rollout.ts';
+import { gatesOf } from './gates.ts';
 import { windowAt } from './window.ts';
-import { gatesOf } from './words.ts';
 
 /** Where one gets to. */
 export type Place = Running | { readonly at: 'promoted' };

@@ -1,30 +1,11 @@
 import type { Cause, Effect, Phase, Rollout, RolloutEvent } from '../model/rollout.ts';
-import {
-  abort,
-  answered,
-  approved,
-  baked,
-  byHand,
-  clockSet,
-  done,
-  finishBake,
-  harmed,
-  judged,
-  knock,
-  newer,
-  pause,
-  pauseAnew,
-  reloaded,
-  restarted,
-  resume,
-  skipDoors,
-  skipStep,
-  stepped,
-  vanished,
-  watched,
-  weathered,
-} from './acts.ts';
+import { answered, approved } from './answers.ts';
+import { abort, harmed, vanished } from './back.ts';
 import { isEnded, move, type Outcome, stay } from './move.ts';
+import { baked, finishBake, knock, skipDoors, skipStep, stepped } from './onward.ts';
+import { pause, pauseAnew, resume } from './pauses.ts';
+import { judged, watched, weathered } from './verdicts.ts';
+import { byHand, clockSet, done, newer, reloaded, restarted } from './world.ts';
 
 /**
  * What a rollout does about everything that may happen to it. Decide, write down, act: this decides, and does

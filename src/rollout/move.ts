@@ -1,5 +1,6 @@
 import type { Effect, Errand, Gate, News, Phase, Rollout, Transition } from '../model/rollout.ts';
-import { gatesOf, where } from './words.ts';
+import { gatesOf } from './gates.ts';
+import { where } from './words.ts';
 
 /** What comes of an event: the rollout as it should be, and what must come true or be done with it. */
 export interface Outcome {
@@ -26,7 +27,7 @@ export interface Move extends Note {
   readonly weight?: number;
   /** What becomes of those on the version left. Default drain. */
   readonly leave?: 'evict' | 'drain';
-  /** Evidence is counted afresh. */
+  /** Evidence is counted afresh, or for the first time. */
   readonly fresh?: boolean;
 }
 

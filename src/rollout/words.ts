@@ -1,5 +1,6 @@
-import type { Gate, Needs, Phase, Plan, Rollout, Step } from '../model/rollout.ts';
+import type { Needs, Phase, Plan, Rollout, Step } from '../model/rollout.ts';
 import type { Verdict } from '../model/verdict.ts';
+import { gatesOf } from './gates.ts';
 
 /** How rollouts are told to people. Everything here is one line, and without a full stop where it is a part. */
 
@@ -91,24 +92,6 @@ function outlook(verdict: Verdict | undefined): string | undefined {
   return verdict.secondsToGo === undefined
     ? verdict.says
     : `≈ ${duration(verdict.secondsToGo)} to a verdict at this traffic`;
-}
-
-/** The gates that must pass at a door, or are asked during a step. */
-export function gatesOf(plan: Plan, phase: Phase): readonly Gate[] {
-  switch (phase.at) {
-    case 'waiting':
-      return (
-        phase.door === 'before' || phase.door === 'after' ? plan.steps[phase.step]!.gates : plan.gates
-      ).filter(({ moment }) => moment === phase.door);
-    case 'stepping':
-      return plan.steps[phase.step]!.gates.filter(({ moment }) => moment === 'during');
-    case 'promoted':
-    case 'rolledBack':
-      return plan.gates.filter(({ moment }) => moment === 'finish');
-    case 'baking':
-    case 'paused':
-      return [];
-  }
 }
 
 /** What it takes to leave a step, as "at least 5 min, until the judge can tell; after 30 min hold". */

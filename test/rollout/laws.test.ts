@@ -225,6 +225,8 @@ function inEveryStory(law: (scenes: readonly Scene[], first: Scene['effects']) =
       for (const [happen, seconds] of happenings) {
         now += seconds * 1000;
         const event = happen(before);
+        if (event.type === 'clock') now += event.by;
+        if (event.type === 'restart') now += event.away;
         const outcome = step(before, event, now);
         scenes.push({ before, event, now, ...outcome });
         before = outcome.next;
@@ -337,6 +339,16 @@ describe('Whatever happens to a rollout', () => {
         const kept = new Set(next.errands.map(({ id }) => id));
         const lost = before.errands.filter(({ id, type }) => type !== 'gate' && !kept.has(id));
         assert.ok(lost.length === 0 || event.type === 'done');
+      }
+    });
+  });
+
+  test('nothing begins in the future, however clocks are set, and pauses keep what went on before them', () => {
+    inEveryStory((scenes) => {
+      for (const { now, next } of scenes) {
+        const { phase } = next;
+        if (!isEnded(phase)) assert.ok(phase.since <= now);
+        if (phase.at === 'paused') assert.ok(phase.kept.since <= phase.since);
       }
     });
   });

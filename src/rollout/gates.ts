@@ -1,0 +1,19 @@
+import type { Gate, Phase, Plan } from '../model/rollout.ts';
+
+/** The gates that must pass at a door, or are asked during a step. */
+export function gatesOf(plan: Plan, phase: Phase): readonly Gate[] {
+  switch (phase.at) {
+    case 'waiting':
+      return (
+        phase.door === 'before' || phase.door === 'after' ? plan.steps[phase.step]!.gates : plan.gates
+      ).filter(({ moment }) => moment === phase.door);
+    case 'stepping':
+      return plan.steps[phase.step]!.gates.filter(({ moment }) => moment === 'during');
+    case 'promoted':
+    case 'rolledBack':
+      return plan.gates.filter(({ moment }) => moment === 'finish');
+    case 'baking':
+    case 'paused':
+      return [];
+  }
+}
