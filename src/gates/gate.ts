@@ -3,12 +3,15 @@ import { schemaConflict } from '../rollout/schema.ts';
 import { windowAt } from '../rollout/window.ts';
 import type { Circumstances } from './circumstances.ts';
 import { askPrometheus } from './prometheus.ts';
-import { fail, type GateResult, pass, unknown } from './result.ts';
+import { type GateResult, pass, unknown } from './result.ts';
 import { askSmoke } from './smoke.ts';
 import { askWebhook } from './webhook.ts';
 import type { World } from './world.ts';
 
-/** Asks a gate once. Rejects only when the signal is aborted, with its reason. */
+/**
+ * Asks a gate once. A window or a schema that is shut is waited for, so it is unknown rather than a no. Rejects
+ * only when the signal is aborted, with its reason.
+ */
 export async function askGate(
   gate: Gate,
   circumstances: Circumstances,
@@ -30,7 +33,7 @@ export async function askGate(
     }
     case 'schema': {
       const conflict = schemaConflict(gate.schema, circumstances.service.versions, needed(circumstances));
-      return conflict === undefined ? pass(`every version can live with ${gate.schema}`) : fail(conflict);
+      return conflict === undefined ? pass(`every version can live with ${gate.schema}`) : unknown(conflict);
     }
   }
 }

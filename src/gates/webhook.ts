@@ -15,6 +15,8 @@ type Hook = Of<typeof HookSchema>;
 const RETRIES = 3;
 /** Characters of an answer that are repeated to people. */
 const QUOTED = 200;
+/** A header value of so many characters may be a secret; shorter ones are words that an answer may well say. */
+const SECRET = 8;
 
 /** Asks a webhook gate: 2xx is yes, any other status no. Rejects with the signal's reason only. */
 export function askWebhook(
@@ -60,6 +62,7 @@ async function knock(hook: Hook, question: object, world: World, signal: AbortSi
 /** The beginning of an answer, on one line, without the header values that it may have echoed. */
 function quote({ body }: Answer, secrets: readonly string[]): string {
   const line = secrets
+    .filter(({ length }) => length >= SECRET)
     .reduce((text, secret) => text.replaceAll(secret, '***'), body)
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();

@@ -67,7 +67,8 @@ test('Any other answer fails, and says what the receiver said, but never a secre
     response.writeHead(403).end(`not\tbefore\n Monday, ${headers.authorization} ${'x'.repeat(300)}`),
   );
   const world = new HandWorld({ TOKEN: 'Bearer abc' });
-  const { answer, says } = await ask(gateTo(receiver, { headers: { authorization: 'env:TOKEN' } }), world);
+  const headers = { authorization: 'env:TOKEN', 'x-a': '', 'x-b': 'not' };
+  const { answer, says } = await ask(gateTo(receiver, { headers }), world);
   assert.equal(answer, 'fail');
   assert.match(says, /answered 403: not before Monday, \*\*\* x+…$/);
   assert.ok(says.length < 260);
