@@ -93,6 +93,9 @@ export const OverridePolicySchema = Type.Object(
 );
 export type OverridePolicy = Of<typeof OverridePolicySchema>;
 
+/** `>=12`, `<15.2` or, for just that one, `12.3.1`. */
+const COMPARISON = '(>=|<=|>|<|=)?[0-9]{1,9}([.][0-9]{1,9}){0,2}';
+
 export const VersionSchema = Type.Object(
   {
     endpoints: Type.Array(Type.String({ minLength: 1 }), {
@@ -108,7 +111,7 @@ export const VersionSchema = Type.Object(
       Type.Object(
         {
           schema: Type.String({
-            minLength: 1,
+            pattern: `^${COMPARISON}( +${COMPARISON})*$`,
             description: 'Range of database schemas it can live with: ">=12" or ">=12 <15".',
           }),
         },

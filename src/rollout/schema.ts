@@ -3,13 +3,6 @@
  * `12.3.1`, as numbers, missing parts being 0; a range is comparisons that must all hold, as in `>=12 <15`.
  */
 
-/** What is wrong with a range, in a sentence with the cure; undefined if nothing is. */
-export function rangeFault(range: string): string | undefined {
-  return comparisons(range) === undefined
-    ? `"${range}" is no range of schemas; write it as in ">=12" or ">=12 <15"`
-    : undefined;
-}
-
 /** Whether a schema is in a range. Nothing is in a range that is none. */
 export function inRange(schema: string, range: string): boolean {
   return comparisons(range)?.every(({ sign, bound }) => HOLDS[sign](order(schema, bound))) ?? false;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inRange, rangeFault, schemaConflict } from '../../src/rollout/schema.ts';
+import { inRange, schemaConflict } from '../../src/rollout/schema.ts';
 
 test('schemas are compared as numbers, part by part', () => {
   const cases: readonly (readonly [string, string, boolean])[] = [
@@ -19,12 +19,9 @@ test('schemas are compared as numbers, part by part', () => {
     assert.equal(inRange(schema, range), expected, `${schema} in ${range}`);
 });
 
-test('what is no range is refused with the cure, and nothing is in it', () => {
-  for (const range of ['', 'new', '>= 12', '>=12,<15', '^12', '>=1.2.3.4']) {
-    assert.match(String(rangeFault(range)), /write it as in ">=12"/, range);
-    assert.equal(inRange('12', range), false);
-  }
-  assert.equal(rangeFault(' >=12  <15 '), undefined);
+test('nothing is in what is no range', () => {
+  for (const range of ['', 'new', '>= 12', '>=12,<15', '^12', '>=1.2.3.4'])
+    assert.equal(inRange('12', range), false, range);
 });
 
 test('a contract step waits for every version that still holds traffic or can be rolled back to', () => {
