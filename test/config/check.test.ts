@@ -198,6 +198,12 @@ const SINGLE: ReadonlyArray<readonly [what: string, from: string, to: string, li
     '    match: []\n    weights:',
     /^x\.yaml:9:5: Map keys must be unique$/,
   ],
+  [
+    'a range of schemas that is none is told with one that is',
+    '"127.0.0.1:9002"] }',
+    '"127.0.0.1:9002"], requires: { schema: ">= 12" } }',
+    /requires\.schema: ">= 12" will not do; it takes .*">=12 <15"/,
+  ],
   ['an alias of nothing is told', '{ path: / }', '*none', /Unresolved alias/],
 ];
 
