@@ -3,16 +3,19 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import type { Commands } from '../control/commands.ts';
+import type { Insight } from '../control/insight.ts';
 import { createExposition } from '../metrics/exposition.ts';
 import type { Totals } from '../metrics/totals.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import type { Settings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
 import { Access } from './access.ts';
+import { Changes } from './asking.ts';
 import { isLoopback } from './browser.ts';
 import { changeRoutes } from './changes.ts';
 import { healthRoutes } from './health.ts';
 import { readRoutes } from './reads.ts';
+import { rolloutRoutes } from './rollouts.ts';
 import { createServer } from './server.ts';
 import type { Status } from './status.ts';
 import { Streams } from './streams.ts';
@@ -20,6 +23,7 @@ import { Streams } from './streams.ts';
 export interface AdminOptions {
   readonly commands: Commands;
   readonly totals: Totals;
+  readonly insight: Insight;
   readonly status: Status;
   readonly settings: Settings['admin'];
   readonly clock: Clock;
@@ -42,7 +46,7 @@ export interface Admin {
  * on the network in.
  */
 export function createAdmin(options: AdminOptions): Admin {
-  const { commands, totals, status, settings, clock, log, version, heartbeat = 15_000 } = options;
+  const { commands, totals, insight, status, settings, clock, log, version, heartbeat = 15_000 } = options;
   const address = parseAddress(settings.address);
   if (typeof address === 'string') throw new Error(`admin.address "${settings.address}": ${address}.`);
   const access = new Access(settings.tokens);
@@ -64,13 +68,15 @@ export function createAdmin(options: AdminOptions): Admin {
     workers: () => status.workers().length,
     unrouted: () => status.unrouted(),
   });
+  const changes = new Changes(commands, clock);
   const metricsNeed = isLoopback(address) ? 'nothing' : 'viewer';
   const { requestsPerMinute } = settings;
   const server = createServer(
     { access, requestsPerMinute, unixSocket: 'path' in address, log, version },
     (app) => {
       readRoutes(app, { commands, totals, status, streams });
-      changeRoutes(app, commands, clock);
+      changeRoutes(app, commands, changes);
+      rolloutRoutes(app, { commands, insight, changes, clock });
       healthRoutes(app, { status, exposition, metricsNeed });
     },
   );

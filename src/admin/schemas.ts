@@ -1,25 +1,43 @@
 import type { FastifyInstance } from 'fastify';
 import {
   AuditPageSchema,
+  DecisionListSchema,
+  EvidenceViewSchema,
   HealthSchema,
+  OrderRequestSchema,
   ProblemSchema,
   RollbackRequestSchema,
+  RolloutListSchema,
+  RolloutRequestSchema,
+  RolloutStartSchema,
+  RolloutViewSchema,
   ServiceListSchema,
   ServiceViewSchema,
+  StrategyListSchema,
   VersionRequestSchema,
   WeightsRequestSchema,
 } from '../model/api.ts';
-import { ChangeSchema } from '../model/record.ts';
+import { ChangeSchema, ReleasedSchema, RolloutChangeSchema } from '../model/record.ts';
 
 /** The schemas that have a name of their own in the OpenAPI document. */
 const NAMED = {
   AuditPage: AuditPageSchema,
   Change: ChangeSchema,
+  DecisionList: DecisionListSchema,
+  Evidence: EvidenceViewSchema,
   Health: HealthSchema,
+  OrderRequest: OrderRequestSchema,
   Problem: ProblemSchema,
+  Released: ReleasedSchema,
   RollbackRequest: RollbackRequestSchema,
+  Rollout: RolloutViewSchema,
+  RolloutChange: RolloutChangeSchema,
+  RolloutList: RolloutListSchema,
+  RolloutRequest: RolloutRequestSchema,
+  RolloutStart: RolloutStartSchema,
   ServiceList: ServiceListSchema,
   Service: ServiceViewSchema,
+  StrategyList: StrategyListSchema,
   VersionRequest: VersionRequestSchema,
   WeightsRequest: WeightsRequestSchema,
 };
@@ -48,3 +66,9 @@ export function answers(
 
 /** The 304 of a route that shows the truth. */
 export const UNCHANGED = { 304: { description: 'Nothing has changed since that ETag.', type: 'null' } };
+
+/**
+ * For answers whose schema is so large that making a serialiser of it would hold up the start. What they show
+ * was checked when it became the truth, or is typed by the same schema.
+ */
+export const plainly = () => (answer: unknown) => JSON.stringify(answer);

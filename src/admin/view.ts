@@ -1,7 +1,10 @@
 import { own } from '../base/own.ts';
+import { type Insight, rollbackReady } from '../control/insight.ts';
 import type { Totals } from '../metrics/totals.ts';
-import type { ServiceView, VersionSummary, VersionView } from '../model/api.ts';
-import type { Service } from '../model/state.ts';
+import type { RolloutView, ServiceView, VersionSummary, VersionView } from '../model/api.ts';
+import type { Gate, Plan, Rollout } from '../model/rollout.ts';
+import type { Service, State } from '../model/state.ts';
+import { status } from '../rollout/words.ts';
 
 const NOTHING: VersionSummary = { requests: 0, errors: 0 };
 
@@ -29,4 +32,53 @@ export function viewService(name: string, service: Service, totals: Totals): Ser
       }),
     ),
   };
+}
+
+/** A rollout as it may be shown, with what is known of it besides. `now`: ms since 1970. */
+export function viewRollout(rollout: Rollout, state: State, insight: Insight, now: number): RolloutView {
+  const verdict = insight.verdict(rollout.id);
+  return {
+    ...shownRollout(rollout),
+    status: status(rollout, now, verdict),
+    ...(verdict && { verdict }),
+    rollbackReady: rollbackReady(state, rollout, verdict),
+  };
+}
+
+/** A rollout without its secrets. */
+export function shownRollout(rollout: Rollout): Rollout {
+  return { ...rollout, plan: shownPlan(rollout.plan) };
+}
+
+/** Keys of signatures, values of headers, and the ends of URLs, which often are secrets themselves. */
+function shownPlan(plan: Plan): Plan {
+  const { steps, gates, decommission } = plan;
+  return {
+    ...plan,
+    steps: steps.map((step) => ({ ...step, gates: step.gates.map(shownGate) })),
+    gates: gates.map(shownGate),
+    ...(decommission && { decommission: withoutSecrets(decommission) }),
+  };
+}
+
+function shownGate(gate: Gate): Gate {
+  return gate.kind === 'webhook' || gate.kind === 'prometheus' ? withoutSecrets(gate) : gate;
+}
+
+interface Secretive {
+  readonly url: string;
+  readonly secret?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function withoutSecrets<T extends Secretive>(shown: T): T {
+  const { secret: _, headers, ...rest } = shown;
+  const url = URL.canParse(shown.url) ? `${new URL(shown.url).origin}/…` : shown.url;
+  const names = Object.keys(headers ?? {});
+  // Only what may be left out has been left out.
+  return {
+    ...rest,
+    url,
+    ...(headers && { headers: Object.fromEntries(names.map((name) => [name, '…'])) }),
+  } as unknown as T;
 }

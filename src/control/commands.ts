@@ -1,5 +1,5 @@
 import type { Actor, AuditEntry, Change, Receipt, Released, RolloutChange } from '../model/record.ts';
-import type { RolloutEvent } from '../model/rollout.ts';
+import type { DecisionRecord, RolloutEvent } from '../model/rollout.ts';
 import type { ServiceConfig, State, Version } from '../model/state.ts';
 import type { Weights } from '../model/weights.ts';
 import type { AuditQuery } from '../store/store.ts';
@@ -43,6 +43,8 @@ export interface Commands {
   releaseQuarantine(service: string, build: string, asking: Asking): Promise<Released>;
   /** Structure follows the file; live weights stay. Seeds services the truth does not know yet. */
   reload(services: Readonly<Record<string, ServiceConfig>>, asking: Asking): Promise<State>;
+  /** The newest decisions that moved traffic of a rollout, newest first. */
+  decisions(rollout: string): Promise<readonly DecisionRecord[]>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** Every accepted change, as it becomes the truth. Returns the function that stops it. */
   subscribe(listener: (event: ControlEvent) => void): () => void;

@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import { Turns } from '../base/turns.ts';
 import type { AuditEntry, Change, Released, RolloutChange } from '../model/record.ts';
+import type { DecisionRecord } from '../model/rollout.ts';
 import type { ServiceConfig, State, Version } from '../model/state.ts';
 import { type Weights, wholeVersion } from '../model/weights.ts';
 import { type AuditQuery, type Store, StoreUnavailable } from '../store/store.ts';
@@ -51,6 +52,10 @@ export async function createControl(parts: ControlParts): Promise<Control> {
 
 /** How often a command is decided anew when others change the truth under it. A rollback never gives up. */
 const ATTEMPTS = 5;
+
+/** Newest entries of the audit log among which a rollout's decisions are looked for, and most that are shown. */
+const LOOKED_THROUGH = 5000;
+const SHOWN = 100;
 
 /** What a command came to. */
 interface Outcome {
@@ -178,6 +183,15 @@ class StoreControl implements Control {
     } catch (error) {
       throw error instanceof StoreUnavailable ? unavailable(error, this.#state) : error;
     }
+  }
+
+  async decisions(id: string): Promise<readonly DecisionRecord[]> {
+    const { service } = rolloutOf(this.#state, id);
+    const entries = await this.audit({ service, limit: LOOKED_THROUGH });
+    return entries
+      .filter(({ rollout }) => rollout === id)
+      .flatMap(({ decisions = [] }) => decisions.toReversed())
+      .slice(0, SHOWN);
   }
 
   subscribe(listener: (event: ControlEvent) => void): () => void {

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import { AuditEntrySchema } from './record.ts';
+import { AuditEntrySchema, RolloutChangeSchema } from './record.ts';
+import { DecisionRecordSchema, PolicyRequestSchema, RolloutSchema, StrategySchema } from './rollout.ts';
 import {
   EndpointLimitsSchema,
   KeyPolicySchema,
@@ -12,6 +13,7 @@ import {
   VersionSchema,
   WeightsSchema,
 } from './state.ts';
+import { VerdictSchema } from './verdict.ts';
 
 /**
  * What the admin API is asked and what it answers, as far as that is not one of the nouns themselves. The
@@ -40,6 +42,155 @@ export const VersionRequestSchema = Type.Object(
   { additionalProperties: false, description: 'What serves a version.' },
 );
 export type VersionRequest = Of<typeof VersionRequestSchema>;
+
+export const RolloutRequestSchema = Type.Object(
+  {
+    candidate: VersionName,
+    baseline: Type.Optional(VersionName),
+    build: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description:
+          'Which build the candidate is, as a commit or an image digest: what a quarantine names. Left out, its name and endpoints stand for it.',
+      }),
+    ),
+    strategy: Type.Optional(
+      Type.Union(
+        [Type.String({ minLength: 1, maxLength: 64, description: 'Name of a preset.' }), StrategySchema],
+        {
+          description: 'How it goes. Default Careful; GET /v1/strategies lists the presets.',
+        },
+      ),
+    ),
+    policy: Type.Optional(
+      Type.Union(
+        [Type.String({ minLength: 1, maxLength: 64, description: 'Name of a policy.' }), PolicyRequestSchema],
+        {
+          description: 'How it is judged. Default standard.',
+        },
+      ),
+    ),
+    reason: Type.Optional(Reason),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'A candidate that is to take over. baseline: from which; default: the version with the most traffic.',
+  },
+);
+export type RolloutRequest = Of<typeof RolloutRequestSchema>;
+
+export const OrderRequestSchema = Type.Object(
+  {
+    reason: Type.Optional(Reason),
+    gate: Type.Optional(
+      Type.String({ description: 'approve: which approval. Default: the one waited for.' }),
+    ),
+    all: Type.Optional(
+      Type.Boolean({ description: 'promote: to full weight at once, not to the next step.' }),
+    ),
+  },
+  { additionalProperties: false, description: 'What is asked of a rollout.' },
+);
+export type OrderRequest = Of<typeof OrderRequestSchema>;
+
+export const ORDERS = ['pause', 'resume', 'approve', 'promote', 'abort'] as const;
+export type OrderName = (typeof ORDERS)[number];
+
+export const RolloutPathSchema = Type.Object(
+  { id: Type.String({ minLength: 1, maxLength: 64 }) },
+  { additionalProperties: false },
+);
+export type RolloutPath = Of<typeof RolloutPathSchema>;
+
+export const BuildPathSchema = Type.Object(
+  { service: ServiceName, build: Type.String({ minLength: 1, maxLength: 200 }) },
+  { additionalProperties: false },
+);
+export type BuildPath = Of<typeof BuildPathSchema>;
+
+export const StartQuerySchema = Type.Object(
+  {
+    dryRun: Type.Optional(
+      Type.Literal('plan', { description: 'plan: only say what would happen, and how long it would take.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type StartQuery = Of<typeof StartQuerySchema>;
+
+export const PlanViewSchema = Type.Object(
+  {
+    steps: Type.Array(Type.String(), { description: 'What happens, a line each.' }),
+    takes: Type.String({ description: 'How long, at the traffic of the last minute.' }),
+  },
+  { additionalProperties: false, description: 'A plan in words.' },
+);
+export type PlanView = Of<typeof PlanViewSchema>;
+
+export const RolloutStartSchema = Type.Object(
+  { ...Type.Partial(RolloutChangeSchema).properties, plan: PlanViewSchema },
+  { additionalProperties: false, description: 'What has begun; the plan alone in a dry run.' },
+);
+export type RolloutStart = Of<typeof RolloutStartSchema>;
+
+export const RolloutViewSchema = Type.Object(
+  {
+    ...RolloutSchema.properties,
+    status: Type.String({ description: 'Where it stands, why, and what is missing, in a sentence or two.' }),
+    verdict: Type.Optional(VerdictSchema),
+    rollbackReady: Type.Object(
+      { ready: Type.Boolean(), says: Type.String() },
+      { additionalProperties: false, description: 'Whether the way back works now.' },
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'A rollout: how it goes, and where it stands. Secrets are not shown.',
+  },
+);
+export type RolloutView = Of<typeof RolloutViewSchema>;
+
+export const RolloutListSchema = Type.Object(
+  { revision: Type.Integer(), rollouts: Type.Array(RolloutViewSchema, { description: 'Newest first.' }) },
+  { additionalProperties: false, description: 'Rollouts under way, and the last few that ended.' },
+);
+export type RolloutList = Of<typeof RolloutListSchema>;
+
+export const DecisionListSchema = Type.Object(
+  { decisions: Type.Array(DecisionRecordSchema, { description: 'Newest first.' }) },
+  { additionalProperties: false, description: 'What traffic was moved on, with all that it was judged by.' },
+);
+export type DecisionList = Of<typeof DecisionListSchema>;
+
+export const EvidenceViewSchema = Type.Object(
+  {
+    service: ServiceName,
+    rollout: Type.Optional(
+      Type.String({ description: 'Id of the rollout under way; left out: there is none.' }),
+    ),
+    verdict: Type.Optional(VerdictSchema),
+    missing: Type.Array(Type.String(), { description: 'Workers that have told nothing lately.' }),
+  },
+  {
+    additionalProperties: false,
+    description: 'What was seen of the two versions of a rollout, and what it means.',
+  },
+);
+export type EvidenceView = Of<typeof EvidenceViewSchema>;
+
+const Named = { name: Type.String(), says: Type.String() };
+export const StrategyListSchema = Type.Object(
+  {
+    presets: Type.Array(
+      Type.Object({ ...Named, steps: PlanViewSchema.properties.steps }, { additionalProperties: false }),
+    ),
+    policies: Type.Array(Type.Object(Named, { additionalProperties: false })),
+  },
+  { additionalProperties: false, description: 'Plans and policies that have a name.' },
+);
+export type StrategyList = Of<typeof StrategyListSchema>;
 
 export const ServicePathSchema = Type.Object({ service: ServiceName }, { additionalProperties: false });
 export type ServicePath = Of<typeof ServicePathSchema>;

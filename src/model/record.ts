@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { DecisionRecordSchema, RolloutSchema, TransitionSchema } from './rollout.ts';
+import { type DecisionRecord, RolloutSchema, TransitionSchema } from './rollout.ts';
 import { type Of, ServiceName, SplitSchema, VersionName } from './state.ts';
 
 /** Who asked for a change, through what, and why. */
@@ -28,9 +28,12 @@ export const AuditEntrySchema = Type.Object(
       Type.Array(TransitionSchema, { description: 'Where the rollout came to by it.' }),
     ),
     decisions: Type.Optional(
-      Type.Array(DecisionRecordSchema, {
-        description: 'What traffic was moved on, with all that it was judged by.',
-      }),
+      // Records are large, and so is their schema; whoever reads a log need not know it.
+      Type.Unsafe<readonly DecisionRecord[]>(
+        Type.Array(Type.Object({}, { additionalProperties: true }), {
+          description: 'What traffic was moved on, as GET /v1/rollouts/{id}/decisions shows it.',
+        }),
+      ),
     ),
   },
   { additionalProperties: false },
@@ -106,10 +109,10 @@ export type RolloutChange = Of<typeof RolloutChangeSchema>;
 export const ReleasedSchema = Type.Object(
   {
     service: ServiceName,
-    build: Type.String({ description: 'The build that may be tried again.' }),
+    build: Type.String(),
     revision: Type.Integer(),
     durable: ChangeSchema.properties.durable,
   },
-  { additionalProperties: false },
+  { additionalProperties: false, description: 'A build that may be tried again.' },
 );
 export type Released = Of<typeof ReleasedSchema>;

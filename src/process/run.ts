@@ -6,7 +6,12 @@ import { Turns } from '../base/turns.ts';
 import { ConfigError } from '../config/fault.ts';
 import { loadConfig } from '../config/load.ts';
 import { createControl } from '../control/control.ts';
+import { Controller } from '../control/controller.ts';
+import { Errands } from '../control/errands.ts';
 import { Evidence } from '../control/evidence.ts';
+import { TrafficMeter } from '../control/traffic.ts';
+import { Notifier } from '../gates/notifier.ts';
+import { worldOf } from '../gates/world.ts';
 import { Totals } from '../metrics/totals.ts';
 import { type Config, type Settings, settingsOf } from '../model/settings.ts';
 import { openStore } from '../store/open.ts';
@@ -48,6 +53,7 @@ export async function runSpillway(source: Source): Promise<Running> {
   const settings = settingsIn(config, base);
   const listen = settings.listen.map(({ address }) => address);
   let orders = ordersOf(settings);
+  let subscribers = settings.notify;
   let leaving = false;
   const log = createLogger(settings.logLevel);
 
@@ -79,10 +85,23 @@ export async function runSpillway(source: Source): Promise<Running> {
       serving: crew,
       clock: systemClock,
       newSalt: () => randomBytes(8).toString('hex'),
+      marks: (service, version) => evidence.marks(service, version),
       log,
     });
     parts.push(() => control.close());
     await control.reload(config.services, asking('Spillway has started.'));
+
+    const world = worldOf(systemClock, process.env);
+    const errands = new Errands({
+      state: () => control.state(),
+      world,
+      notifier: new Notifier(world, log),
+      subscribers: () => subscribers,
+      log,
+    });
+    const traffic = new TrafficMeter(totals);
+    const controller = new Controller({ control, evidence, errands, traffic, clock: systemClock, log });
+    parts.push(() => controller.close());
 
     const status = {
       ready() {
@@ -97,6 +116,7 @@ export async function runSpillway(source: Source): Promise<Running> {
     const api = createAdmin({
       commands: control,
       totals,
+      insight: controller,
       status,
       settings: settings.admin,
       clock: systemClock,
@@ -112,12 +132,15 @@ export async function runSpillway(source: Source): Promise<Running> {
     parts.push(() => crew.drain(orders.settings.timeouts.drain));
     const addresses = await crew.start();
     for (const address of addresses) log.info({ address }, 'listening');
+    // What is judged has to be served first.
+    await controller.start();
 
     const reload = async () => {
       const fresh = await read();
       const wanted = settingsIn(fresh, base);
       const { revision } = await control.reload(fresh.services, asking('The config file was read again.'));
       orders = ordersOf(wanted);
+      subscribers = wanted.notify;
       log.setLevel(orders.logLevel);
       crew.configure(orders);
       const waiting = restartNeeded(settings, wanted);

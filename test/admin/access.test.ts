@@ -5,7 +5,7 @@ import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import { memoryStore } from '../../src/store/memory.ts';
-import { HandClock, openHouse, token } from './house.ts';
+import { BLIND, HandClock, openHouse, token } from './house.ts';
 
 const TOKENS = [token('eve', 'viewer'), token('ci', 'operator'), token('root', 'admin')];
 
@@ -101,6 +101,7 @@ test('without tokens only loopback may listen', async (t) => {
     createAdmin({
       commands,
       totals: new Totals(),
+      insight: BLIND,
       status: { ready: () => ({ ready: true }), workers: () => [], unrouted: () => ({}) },
       settings: { address, tokens, requestsPerMinute: 600 },
       clock: new HandClock(),

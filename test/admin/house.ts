@@ -4,6 +4,7 @@ import { type AdminOptions, createAdmin } from '../../src/admin/admin.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
+import type { Insight } from '../../src/control/insight.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import type { Receipt } from '../../src/model/record.ts';
 import type { Role, Token } from '../../src/model/settings.ts';
@@ -20,6 +21,14 @@ export class HandClock implements Clock {
     this.#time += ms;
   }
 }
+
+/** Nothing has been seen of any rollout. */
+export const BLIND: Insight = {
+  verdict: () => undefined,
+  missing: () => [],
+  traffic: () => ({ perSecond: 0, errorRate: 0 }),
+  outcomes: { rollbacks: new Map(), decisions: { count: 0, seconds: 0 } },
+};
 
 /** Serves whatever is announced, at once, with two workers; the second can be made to hang. */
 class Workers {
@@ -96,6 +105,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
   const admin = createAdmin({
     commands: control,
     totals,
+    insight: BLIND,
     clock,
     log: options.log ?? silent,
     version: '1.2.3',

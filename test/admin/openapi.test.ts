@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { openHouse } from './house.ts';
 
 const ROUTES = [
+  'DELETE /v1/services/{service}/quarantine/{build} releaseQuarantine Released',
   'DELETE /v1/services/{service}/versions/{version} deleteVersion Change',
   'GET /live isLive Health',
   'GET /metrics showMetrics string',
@@ -10,9 +11,20 @@ const ROUTES = [
   'GET /ready isReady Health',
   'GET /v1/audit listAudit AuditPage',
   'GET /v1/events watchEvents string',
+  'GET /v1/rollouts listRollouts RolloutList',
+  'GET /v1/rollouts/{id} showRollout Rollout',
+  'GET /v1/rollouts/{id}/decisions listDecisions DecisionList',
   'GET /v1/services listServices ServiceList',
   'GET /v1/services/{service} showService Service',
+  'GET /v1/services/{service}/evidence showEvidence Evidence',
+  'GET /v1/strategies listStrategies StrategyList',
+  'POST /v1/rollouts/{id}/abort abortRollout OrderRequest → RolloutChange',
+  'POST /v1/rollouts/{id}/approve approveRollout OrderRequest → RolloutChange',
+  'POST /v1/rollouts/{id}/pause pauseRollout OrderRequest → RolloutChange',
+  'POST /v1/rollouts/{id}/promote promoteRollout OrderRequest → RolloutChange',
+  'POST /v1/rollouts/{id}/resume resumeRollout OrderRequest → RolloutChange',
   'POST /v1/services/{service}/rollback rollback RollbackRequest → Change',
+  'POST /v1/services/{service}/rollouts startRollout RolloutRequest → RolloutStart',
   'PUT /v1/services/{service}/versions/{version} putVersion VersionRequest → Change',
   'PUT /v1/services/{service}/weights setWeights WeightsRequest → Change',
 ];

@@ -1,0 +1,221 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { own } from '../base/own.ts';
+import type { RolloutChange } from '../model/record.ts';
+import type { Cause, Rollout, RolloutEvent } from '../model/rollout.ts';
+import type { State } from '../model/state.ts';
+import type { Verdict } from '../model/verdict.ts';
+import { isEnded } from '../rollout/move.ts';
+import type { Asking, ControlEvent } from './commands.ts';
+import type { Control } from './control.ts';
+import type { Errands } from './errands.ts';
+import type { Evidence } from './evidence.ts';
+import type { Flow, Insight } from './insight.ts';
+import { rolloutOf } from './lookup.ts';
+import type { TrafficMeter } from './traffic.ts';
+import { look, type Watch, watchEpoch, withoutSources } from './watch.ts';
+
+export interface ControllerParts {
+  readonly control: Pick<Control, 'state' | 'happen' | 'subscribe'>;
+  readonly evidence: Pick<Evidence, 'take' | 'baseline' | 'missing'>;
+  readonly errands: Pick<Errands, 'attend' | 'reports' | 'close'>;
+  readonly traffic: TrafficMeter;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How often every rollout is looked at, milliseconds. */
+const PERIOD = 1000;
+/** A wall clock that runs so much faster or slower than time has been set, milliseconds. */
+const JUMP = 2000;
+const ASKING: Asking = { actor: { name: 'controller', role: 'admin' }, wait: 0 };
+
+/** What has come of rollouts since this process started, for the metrics. */
+export interface Outcomes {
+  readonly rollbacks: ReadonlyMap<
+    string,
+    { readonly service: string; readonly cause: Cause; readonly count: number }
+  >;
+  /** Looks that moved something: how many, and from the evidence taken to the truth changed, seconds in all. */
+  readonly decisions: { readonly count: number; readonly seconds: number };
+}
+
+/**
+ * The one loop that moves rollouts: take evidence, judge, ask the machine, write, and only then act. Whatever a
+ * look comes to is decided anew on the truth as it is when it is written, so nothing said by a person in between
+ * is lost, and of two controllers the slower one changes nothing.
+ */
+export class Controller implements Insight {
+  readonly #parts: ControllerParts;
+  readonly #watches = new Map<string, Watch>();
+  readonly #verdicts = new Map<string, Verdict>();
+  readonly #rollbacks = new Map<string, { service: string; cause: Cause; count: number }>();
+  #decisions = { count: 0, seconds: 0 };
+  #timer: NodeJS.Timeout | undefined;
+  #unsubscribe = (): void => {};
+  /** The look that is under way. */
+  #looking: Promise<void> | undefined;
+  /** What wall clock and monotonic clock are apart. */
+  #apart: number;
+
+  constructor(parts: ControllerParts) {
+    this.#parts = parts;
+    this.#apart = apart(parts.clock);
+  }
+
+  /** Goes on with the rollouts that are under way, and looks after all of them from then on. */
+  async start(): Promise<void> {
+    const { control } = this.#parts;
+    this.#unsubscribe = control.subscribe((event) => {
+      if (event.type === 'change') this.#tell(event);
+    });
+    for (const rollout of liveOnes(control.state()))
+      await this.#guard(rollout, () =>
+        this.#happen(rollout, [{ type: 'restart', evidence: 'lost', away: this.#away(rollout) }]),
+      );
+    this.#timer = setInterval(() => {
+      this.#looking ??= this.look().finally(() => {
+        this.#looking = undefined;
+      });
+    }, PERIOD);
+    this.#timer.unref();
+  }
+
+  /** Stops looking, and gives up the errands that run; they stand in the truth, and are run again. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#unsubscribe();
+    await this.#looking;
+    await this.#parts.errands.close();
+  }
+
+  verdict(rollout: string): Verdict | undefined {
+    return this.#verdicts.get(rollout);
+  }
+
+  missing(service: string): readonly string[] {
+    return this.#parts.evidence.missing(service);
+  }
+
+  traffic(service: string): Flow {
+    return this.#parts.traffic.of(service);
+  }
+
+  get outcomes(): Outcomes {
+    return { rollbacks: this.#rollbacks, decisions: this.#decisions };
+  }
+
+  /** One look at every rollout. One that fails keeps no other from its turn. */
+  async look(): Promise<void> {
+    const { control, clock, errands, traffic } = this.#parts;
+    traffic.note(clock.monotonic());
+    const jumped = apart(clock) - this.#apart;
+    if (Math.abs(jumped) >= JUMP) this.#apart += jumped;
+    const moved: RolloutEvent[] = Math.abs(jumped) >= JUMP ? [{ type: 'clock', by: jumped }] : [];
+    const live = liveOnes(control.state());
+    for (const rollout of live)
+      await this.#guard(rollout, async () => {
+        if (moved.length > 0) await this.#happen(rollout, moved);
+        // People may have moved it since.
+        await this.#attend(rolloutOf(control.state(), rollout.id));
+      });
+    this.#forget(new Set(live.map(({ id }) => id)));
+    for (const rollout of Object.values(control.state().rollouts ?? {})) {
+      const reports = errands.reports(rollout.id);
+      if (reports.length > 0) await this.#guard(rollout, () => this.#happen(rollout, reports));
+    }
+    errands.attend();
+  }
+
+  async #attend(rollout: Rollout): Promise<void> {
+    const { clock } = this.#parts;
+    const began = clock.monotonic();
+    const change = await this.#happen(rollout, this.#eventsOf(rollout, began / 1000));
+    if (change === undefined) return;
+    const { count, seconds } = this.#decisions;
+    this.#decisions = { count: count + 1, seconds: seconds + (clock.monotonic() - began) / 1000 };
+  }
+
+  /** What there is to say of a rollout at this look, `t` in monotonic seconds. */
+  #eventsOf(rollout: Rollout, t: number): RolloutEvent[] {
+    const { control, evidence } = this.#parts;
+    const service = own(control.state().services, rollout.service);
+    const candidate = own(service?.versions ?? {}, rollout.candidate);
+    if (candidate === undefined || candidate.endpoints.length === 0)
+      return [{ type: 'vanished', says: `version "${rollout.candidate}" has no endpoint left` }];
+    if (service?.trial?.rollout !== rollout.id) return [{ type: 'tick' }];
+
+    const { id, epoch, service: name, baseline } = rollout;
+    let watch = this.#watches.get(id);
+    if (watch?.epoch !== epoch) watch = watchEpoch(watch, rollout, evidence.baseline(name, baseline), t);
+    const looked = look(watch, evidence.take(name, t) ?? { t, batches: [] });
+    const verdict = withoutSources(looked.verdict, evidence.missing(name));
+    this.#watches.set(id, looked.watch);
+    this.#verdicts.set(id, verdict);
+    const { harm, seen } = looked.watch;
+    return [
+      { type: 'harm', harm, lately: looked.lately },
+      { type: 'verdict', epoch, verdict, seen },
+      // Only doors need it besides, and what was seen in one step must not count for the next.
+      ...(rollout.phase.at === 'waiting' ? [{ type: 'tick' } as const] : []),
+    ];
+  }
+
+  async #happen(rollout: Rollout, events: readonly RolloutEvent[]): Promise<RolloutChange | undefined> {
+    const { control } = this.#parts;
+    const digest = this.#watches.get(rollout.id)?.digest ?? '';
+    return control.happen(rollout.id, { events, digest }, ASKING);
+  }
+
+  /** Says where a rollout came to, whoever moved it. */
+  #tell({ entry, state }: Extract<ControlEvent, { type: 'change' }>): void {
+    const rollout = own(state.rollouts ?? {}, entry.rollout ?? '');
+    if (rollout === undefined || entry.transitions === undefined) return;
+    const { id, service, phase } = rollout;
+    for (const { to, says } of entry.transitions)
+      this.#parts.log.info({ rollout: id, service, to, says }, 'a rollout has moved');
+    if (phase.at !== 'rolledBack') return;
+    this.#parts.log.warn(
+      { rollout: id, service, cause: phase.cause, says: phase.says },
+      'a rollout is rolled back',
+    );
+    this.#count(service, phase.cause);
+  }
+
+  #count(service: string, cause: Cause): void {
+    const key = `${service} ${cause}`;
+    const count = (this.#rollbacks.get(key)?.count ?? 0) + 1;
+    this.#rollbacks.set(key, { service, cause, count });
+  }
+
+  /** Since nobody has looked, milliseconds: at most since it last moved. */
+  #away({ phase, history }: Rollout): number {
+    const moved = Math.max(phase.since, ...history.slice(-1).map(({ at }) => Date.parse(at)));
+    return Math.max(0, this.#parts.clock.now() - moved);
+  }
+
+  async #guard(rollout: Rollout, task: () => Promise<unknown>): Promise<void> {
+    try {
+      await task();
+    } catch (err) {
+      this.#parts.log.error(
+        { err, rollout: rollout.id },
+        'a rollout cannot be attended to; it stays as it is',
+      );
+    }
+  }
+
+  #forget(live: ReadonlySet<string>): void {
+    for (const id of this.#watches.keys()) if (!live.has(id)) this.#watches.delete(id);
+    const { rollouts = {} } = this.#parts.control.state();
+    for (const id of this.#verdicts.keys()) if (!Object.hasOwn(rollouts, id)) this.#verdicts.delete(id);
+  }
+}
+
+function liveOnes({ rollouts = {} }: State): readonly Rollout[] {
+  return Object.values(rollouts).filter(({ phase }) => !isEnded(phase));
+}
+
+function apart(clock: Clock): number {
+  return clock.now() - clock.monotonic();
+}

@@ -1,0 +1,47 @@
+import { own } from '../base/own.ts';
+import type { Rollout } from '../model/rollout.ts';
+import type { State } from '../model/state.ts';
+import type { Verdict } from '../model/verdict.ts';
+import type { Outcomes } from './controller.ts';
+
+/** What is known of rollouts besides what stands in the truth. Implemented by the controller. */
+export interface Insight {
+  /** The newest verdict on a rollout; undefined before the first. */
+  verdict(rollout: string): Verdict | undefined;
+  /** Sources that have told nothing lately of a service's rollout. */
+  missing(service: string): readonly string[];
+  /** The traffic of a service in the last minute. */
+  traffic(service: string): Flow;
+  readonly outcomes: Outcomes;
+}
+
+/** Traffic of a service, all versions together. */
+export interface Flow {
+  /** Requests a second. */
+  readonly perSecond: number;
+  /** The part of them that failed. */
+  readonly errorRate: number;
+}
+
+/** Whether a rollout's way back works now, and why it does or does not. */
+export function rollbackReady(
+  { services }: State,
+  { service, baseline, candidate }: Rollout,
+  verdict: Verdict | undefined,
+): { readonly ready: boolean; readonly says: string } {
+  const version = own(own(services, service)?.versions ?? {}, baseline);
+  if (version === undefined)
+    return { ready: false, says: `version "${baseline}" is gone, so nothing is left to go back to` };
+  if (version.endpoints.length === 0)
+    return {
+      ready: false,
+      says: `version "${baseline}" has no endpoints; add some before "${candidate}" is alone`,
+    };
+  const { bad, trials } = verdict?.stable ?? { bad: 0, trials: 0 };
+  if (trials > 0 && bad === trials)
+    return {
+      ready: false,
+      says: `version "${baseline}" failed all of its last ${trials} requests; mend it first`,
+    };
+  return { ready: true, says: `version "${baseline}" can take the traffic back at once` };
+}
