@@ -1,6 +1,7 @@
 import { Head, parseRequest, parseResponse } from '../src/http/head.ts';
 import { requestDrops, requestLines } from '../src/http/rewrite.ts';
 import { Ledger } from '../src/metrics/ledger.ts';
+import { TrialRecorder } from '../src/metrics/trial.ts';
 import { settingsOf } from '../src/model/settings.ts';
 import type { Service, Split, State } from '../src/model/state.ts';
 import { findCookie } from '../src/routing/key.ts';
@@ -73,6 +74,8 @@ const STEPS: Readonly<Record<string, Step>> = {
     ledger.record(200, false, (i & 1023) / 100, (i & 4095) / 100, 0, 93);
     return ledger.inFlight;
   },
+  'count it for a trial of requests': trial(false),
+  'count it for a trial of keys': trial(true),
 };
 
 function splitOf(weights: Split['weights']): Split {
@@ -101,6 +104,31 @@ function route(count: number): Step {
   return () => {
     const found = resolveService(table.routes(host)!, '/api/v1/items/17?q=hello&page=3');
     return typeof found === 'object' ? found.versions.length : 0;
+  };
+}
+
+/** What a request costs while its service is in a rollout: assigned, waited for, ended. */
+function trial(sticky: boolean): Step {
+  const recorder = new TrialRecorder(
+    {
+      rollout: 'r',
+      epoch: 1,
+      baseline: 'stable',
+      candidate: 'canary',
+      sticky,
+      latency: { warmUp: 0, p95: 100, p99: 140 },
+    },
+    0,
+  );
+  const arms = ['stable', 'canary'].map((version) => recorder.arm(version, 5, 95)!);
+  return (i) => {
+    const user = users[i % users.length]!;
+    const arm = arms[i % 20 === 0 ? 1 : 0]!;
+    const latency = (i & 1023) / 100;
+    const ticket = arm.assign(user, 0, user.length, true, i);
+    arm.wait(ticket, latency);
+    arm.end(ticket, 200, false, latency);
+    return ticket;
   };
 }
 

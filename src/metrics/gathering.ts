@@ -29,6 +29,8 @@ export class Gathering {
   readonly #units = new Map<string, Units>();
   /** The number of the last post, by source. */
   readonly #heard = new Map<string, number>();
+  /** Dispersion rows of this tick. */
+  #rows: (readonly [slot: number, requests: number, failures: number, slow: number])[] = [];
   #failed: Dispersion = noDispersion();
   #slowed: Dispersion = noDispersion();
   /** By propensity, then by kind of event. */
@@ -70,7 +72,9 @@ export class Gathering {
     this.#requests = plus(this.#requests, counts.requests);
     this.#failures = plus(this.#failures, counts.failures);
     this.#slow = plus(this.#slow, counts.slow);
-    this.#disperse(counts.dispersed);
+    const { dispersed } = counts;
+    for (let i = 0; i + 3 < dispersed.length; i += 4)
+      this.#rows.push([dispersed[i]!, dispersed[i + 1]!, dispersed[i + 2]!, dispersed[i + 3]!]);
     this.#weigh(counts);
     return true;
   }
@@ -83,6 +87,7 @@ export class Gathering {
   /** What came since the last call, as the judge wants it. `t`: seconds since the rollout began. */
   take(t: number): Tick {
     const { sticky, latency } = this.trial;
+    this.#disperse();
     const batches = Array.from(this.#batches, ([w, kinds]) => this.#batch(w, kinds));
     const tried = [...this.#batches.values()].map((kinds) => kinds.get('tried'));
     const [trials, stableTrials] = outcomes(tried);
@@ -142,16 +147,17 @@ export class Gathering {
     };
   }
 
-  #disperse(rows: readonly number[]): void {
-    const failed: [number, number, number][] = [];
-    const slowed: [number, number, number][] = [];
-    for (let i = 0; i + 3 < rows.length; i += 4) {
-      const [slot, requests, failures, slow] = rows.slice(i, i + 4) as [number, number, number, number];
-      failed.push([slot, failures, requests]);
-      slowed.push([slot, slow, requests]);
-    }
-    this.#failed = disperse(this.#failed, failed);
-    this.#slowed = disperse(this.#slowed, slowed);
+  /** Spreads what came since the last tick over the slots of its keys. */
+  #disperse(): void {
+    this.#failed = disperse(
+      this.#failed,
+      this.#rows.map(([slot, requests, failures]) => [slot, failures, requests]),
+    );
+    this.#slowed = disperse(
+      this.#slowed,
+      this.#rows.map(([slot, requests, , slow]) => [slot, slow, requests]),
+    );
+    this.#rows = [];
   }
 
   #batch(w: number, kinds: ReadonlyMap<string, Sums>): Batch {

@@ -1,6 +1,6 @@
 import { SLOTS } from '../analysis/dispersion.ts';
 import { propensity } from '../analysis/evidence.ts';
-import { LATENCY_BUCKETS, latencyBucket, leniently } from '../analysis/latency.ts';
+import { LATENCY_BUCKETS, latencyBucket, leniently, logMiddle } from '../analysis/latency.ts';
 import { DEFAULT_POLICY } from '../analysis/policy.ts';
 import { dispersionSlotOf, noUnits, unitSlotOf } from '../analysis/units.ts';
 import { conversionKind, type TrialBatch, type TrialCounts } from '../model/evidence.ts';
@@ -131,6 +131,8 @@ export class TrialArm {
   readonly #headStart: number;
   readonly #p95: number;
   readonly #p99: number;
+  /** Nobody who waited so long at most, in ms, is slow: spares the others the logarithm. */
+  readonly #patience: number;
   readonly #conversions: NonNullable<Trial['conversions']>;
 
   constructor(recorder: TrialRecorder, batch: Batch, arm: Arm) {
@@ -143,6 +145,7 @@ export class TrialArm {
     this.#headStart = arm === CANDIDATE ? tolerance : 0;
     this.#p95 = p95 ?? LATENCY_BUCKETS;
     this.#p99 = p99 ?? LATENCY_BUCKETS;
+    this.#patience = Math.exp(logMiddle(Math.min(this.#p95, this.#p99))) * (1 + this.#headStart);
     this.#conversions = conversions;
   }
 
@@ -188,7 +191,7 @@ export class TrialArm {
    * moment it is, so that a version that hangs is seen. Returns the ticket to go on with.
    */
   wait(ticket: Ticket, age: number): Ticket {
-    if ((ticket & COLD) !== 0) return ticket;
+    if (age <= this.#patience || (ticket & COLD) !== 0) return ticket;
     const bucket = this.#bucket(age);
     let waited = ticket;
     if (bucket > this.#p95 && (ticket & SLOW_95) === 0) {
@@ -237,12 +240,14 @@ function leadsTo(path: string, wanted: string): boolean {
   return wanted.endsWith('/*') ? path.startsWith(wanted.slice(0, -1)) : path === wanted;
 }
 
-/** [slot, …columns] of the rows in which anything was counted, flat. */
+/** [slot, requests, failures, slow] of the slots in which anything was counted, flat. */
 function rows(dispersed: Uint32Array): number[] {
   const out: number[] = [];
   for (let i = 0; i < dispersed.length; i += COLUMNS) {
-    const row = dispersed.subarray(i, i + COLUMNS);
-    if (row.some((count) => count > 0)) out.push(i / COLUMNS, ...row);
+    const requests = dispersed[i + REQUESTS]!;
+    const failures = dispersed[i + FAILURES]!;
+    const slow = dispersed[i + SLOW]!;
+    if (requests + failures + slow > 0) out.push(i / COLUMNS, requests, failures, slow);
   }
   return out;
 }

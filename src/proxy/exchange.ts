@@ -495,7 +495,7 @@ export class Exchange implements Asker {
 
   /** It is `now`: a request whose answer has been waited for too long is slow, whatever comes of it. */
   wait(now: number): void {
-    if (this.#trial !== undefined && this.#sentAt >= 0 && this.#latency < 0)
+    if (this.#trial !== undefined && this.#sentAt >= 0 && this.#status === 0)
       this.#ticket = this.#trial.wait(this.#ticket, now - this.#sentAt);
   }
 
@@ -596,10 +596,10 @@ export class Exchange implements Asker {
 
   /** Tells the trial how it ended. A client that left, or that we refused, speaks neither for nor against. */
   #testify(trial: TrialArm, status: number, failed: boolean, fault: Fault | undefined): void {
-    this.#trial = undefined;
     const latency = this.#latency;
-    if (this.#sentAt >= 0)
-      trial.wait(this.#ticket, latency < 0 ? this.#context.clock.monotonic() - this.#sentAt : latency);
+    if (latency >= 0) trial.wait(this.#ticket, latency);
+    else this.wait(this.#context.clock.monotonic());
+    this.#trial = undefined;
     if (failed || fault === undefined) trial.end(this.#ticket, status, failed, latency);
   }
 }

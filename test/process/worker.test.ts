@@ -109,6 +109,31 @@ test('what was counted goes up, at the latest before the last word', async (t) =
   assert.equal(said.at(-1)?.type, 'leaving');
 });
 
+test('a worker goes on telling of a trial while nothing happens, and tells all of it before its last word', async (t) => {
+  const { worker, said, voice, start } = workerOf(t);
+  const { revision, services } = stateWith(await named(t, 'stable'));
+  const trial = { rollout: 'r1', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: true };
+  const listening = once(voice, 'listening');
+  worker.hear(start({ revision, services: { shop: { ...services['shop']!, trial } } }));
+  const [{ addresses }] = await listening;
+  await once(voice, 'trials');
+  for (let i = 0; i < 3; i++)
+    await (await fetch(`http://${addresses[0]}`, { headers: { connection: 'close' } })).text();
+  const leaving = once(voice, 'leaving');
+  worker.hear({ type: 'drain', ms: 1000 });
+  await leaving;
+  const posts = said.flatMap((message) => (message.type === 'trials' ? message.counts : []));
+  assert.deepEqual(
+    posts.map(({ seq }) => seq),
+    posts.map((_, index) => index + 1),
+  );
+  assert.equal(
+    posts.reduce((sum, { requests }) => sum + requests[0], 0),
+    3,
+  );
+  assert.equal(said.at(-1)?.type, 'leaving');
+});
+
 test('a worker that cannot listen leaves, and says why and what to do', async (t) => {
   const { worker, voice, start } = workerOf(t);
   const leaving = once(voice, 'leaving');
