@@ -148,27 +148,26 @@ export function tellPlan({ steps, gates, bake }: Plan): string[] {
   const at = (moment: Gate['moment'], of: readonly Gate[]): string =>
     of
       .filter((gate) => gate.moment === moment)
-      .map(({ kind, name }) => `, ${kind} "${name}"`)
-      .join('');
-  const named = (of: string): string => of.slice(2);
+      .map(({ kind, name }) => `${kind} "${name}"`)
+      .join(', ');
   const start = at('start', gates);
   const promotion = at('promotion', gates);
   const end = at('bake', gates);
   const warm = bake.keepWarm > 0 ? `, ${percent(bake.keepWarm)} kept on the old version` : '';
   return [
-    ...(start === '' ? [] : [`first: ${named(start)}`]),
+    ...(start === '' ? [] : [`first: ${start}`]),
     ...steps.map((step) => {
       const before = at('before', step.gates);
       const after = at('after', step.gates);
       return [
-        before === '' ? '' : `after ${named(before)}: `,
+        before === '' ? '' : `after ${before}: `,
         `${percent(step.weight)}: ${goal(step)}`,
-        after === '' ? '' : `; then ${named(after)}`,
+        after === '' ? '' : `; then ${after}`,
       ].join('');
     }),
-    ...(promotion === '' ? [] : [`then: ${named(promotion)}`]),
+    ...(promotion === '' ? [] : [`then: ${promotion}`]),
     bake.for > 0
-      ? `100 %: baked for ${duration(bake.for)}${warm}${end === '' ? '' : `; then ${named(end)}`}`
+      ? `100 %: baked for ${duration(bake.for)}${warm}${end === '' ? '' : `; then ${end}`}`
       : '100 %',
   ];
 }
@@ -208,7 +207,7 @@ export function estimate({ steps, gates, bake }: Plan, traffic: Traffic): Estima
 }
 
 function span({ weight, atLeast, atMost, needs, onTimeout }: Step, traffic: Traffic): Estimate {
-  if (needs === 'nothing') return { low: atLeast, high: Math.max(atLeast, atMost), open: false };
+  if (needs === 'nothing') return { low: atLeast, high: atLeast, open: false };
   const evidence =
     needs === 'verdict'
       ? (traffic.secondsToVerdict(weight) ?? Number.POSITIVE_INFINITY)

@@ -174,7 +174,7 @@ describe('how long a plan takes', () => {
   });
 
   test('is known exactly for a plan that goes by the clock', () => {
-    const steps = [{ weight: 10, atLeast: 300, atMost: 300, needs: 'nothing' as const }];
+    const steps = [{ weight: 10, atLeast: 300, needs: 'nothing' as const }];
     const told = estimate(plan({ type: 'canary', steps, bake: { for: 300 } }), traffic);
     assert.equal(tellEstimate(told), 'about 10 min');
   });
