@@ -6,7 +6,7 @@ import {
   readResponses as responsesSeenBy,
 } from '../conformance/messages.ts';
 import { knowsMethod, readRequests, readResponse } from './llhttp.ts';
-import type { Message, Reading } from './message.ts';
+import { type Message, quote, type Reading } from './message.ts';
 import { type Passage, passRequests, passResponse } from './passing.ts';
 
 /** What came of one input: passed on or not, and what is wrong with that, if anything. */
@@ -19,6 +19,8 @@ export interface Finding {
 interface Direction {
   pass(packets: readonly string[]): Passage;
   llhttp(bytes: string): Promise<Reading>;
+  /** What no parser minds, and a server might. */
+  unsound(message: Message): string | undefined;
   /** Whether llhttp can be asked. */
   known(message: Message): boolean;
   /** What strict and lax readers make of it, but for those ignored. */
@@ -31,9 +33,10 @@ interface Direction {
 const UNDERSCORE = ['underscore-is-dash'];
 
 const REQUESTS: Direction = {
-  pass: passRequests,
+  pass: (packets) => passRequests(packets),
   llhttp: readRequests,
   known: knowsMethod,
+  unsound: hostFault,
   readers: (bytes, ignored) => agreement((reader) => requestsSeenBy(bytes, reader), ignored),
   ignored: [],
 };
@@ -43,6 +46,7 @@ function answersTo(method: string): Direction {
     pass: (packets) => passResponse(packets, method),
     llhttp: (bytes) => readResponse(bytes, method),
     known: () => true,
+    unsound: () => undefined,
     readers: (bytes, ignored) =>
       agreement((reader) => responsesSeenBy(bytes, [method], reader, true), ignored),
     // Only servers, with their CGI variables, take an underscore for a dash.
@@ -72,6 +76,7 @@ async function check(packets: readonly string[], direction: Direction): Promise<
   if (split !== undefined || !passed) return { passed, wrong: split };
   const wrong =
     (passage.messages.every(direction.known) ? await llhttpDiffers(passage, input, direction) : undefined) ??
+    passage.messages.map(direction.unsound).find((each) => each !== undefined) ??
     readersDiffer('what is passed on', passage, direction.readers(passage.bytes, direction.ignored)) ??
     (passage.complete
       ? readersDiffer('what is accepted', passage, direction.readers(input, UNDERSCORE))
@@ -107,6 +112,11 @@ function wholeDiffers(cut: Passage, whole: Passage): string | undefined {
   return `cut into packets it is ${show(cut)}, in one ${show(whole)}`;
 }
 
+function hostFault({ fields }: Message): string | undefined {
+  const hosts = fields.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length;
+  return hosts === 1 ? undefined : `passed on with ${hosts} Host fields`;
+}
+
 /** What llhttp sees behind us. */
 function differs(passage: Passage, seen: Reading): string | undefined {
   const last = passage.messages.at(-1)!;
@@ -135,5 +145,5 @@ function same(one: readonly Message[], other: readonly Message[]): boolean {
 }
 
 function show({ messages, refused }: Reading): string {
-  return JSON.stringify({ messages, refused });
+  return quote({ messages, refused });
 }

@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, METHODS, request, type Server } from 'node:http';
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  METHODS,
+  request,
+  type Server,
+} from 'node:http';
 import { Duplex } from 'node:stream';
 import type { Message, Reading } from './message.ts';
 
@@ -28,7 +35,7 @@ interface Slot {
 }
 
 /** A message while it is read. */
-class Seen {
+export class Seen {
   readonly #line: string;
   readonly #message: IncomingMessage;
   #body = '';
@@ -89,10 +96,19 @@ export async function readRequests(bytes: string): Promise<Reading> {
 /** What a client built on llhttp sees in the answer to a request with this method, after which the stream ends. */
 export async function readResponse(bytes: string, method: string): Promise<Reading> {
   const wire = new Wire(bytes, true);
+  const asked = request({ ...SIZE, method, createConnection: () => wire });
+  const reading = watch(asked);
+  asked.end();
+  await delivered();
+  wire.destroy();
+  return reading();
+}
+
+/** Watches what comes back for a request; what it returns tells. */
+export function watch(asked: ClientRequest): () => Reading {
   const messages: Message[] = [];
   let last: Seen | undefined;
   let refused: string | undefined;
-  const asked = request({ ...SIZE, method, createConnection: () => wire });
   asked.on('information', ({ statusCode, rawHeaders: fields }) =>
     messages.push({ line: `${statusCode}`, fields, body: '', trailers: [], whole: true }),
   );
@@ -105,11 +121,7 @@ export async function readResponse(bytes: string, method: string): Promise<Readi
   asked.on('error', (error: NodeJS.ErrnoException) => {
     refused = error.code ?? error.message;
   });
-  asked.end();
-  await delivered();
-  if (last) messages.push(last.read());
-  wire.destroy();
-  return { messages, refused };
+  return () => ({ messages: last ? [...messages, last.read()] : messages, refused });
 }
 
 /** Streams hand on within ticks of the event loop; bodies and trailers are there after a few. */

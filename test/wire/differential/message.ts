@@ -17,3 +17,11 @@ export interface Reading {
   /** Why it was read no further, if it was refused. */
   readonly refused: string | undefined;
 }
+
+/** Anything as JSON in which every byte can be seen. */
+export function quote(what: unknown): string {
+  return JSON.stringify(what).replace(
+    /[\x7f-\xff]/g,
+    (byte) => `\\u${byte.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

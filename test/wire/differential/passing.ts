@@ -30,9 +30,9 @@ const DROPS_AND_HOST = withoutHost(DROPS);
 const head = new Head();
 const trailers = new Head();
 
-/** Passes on the requests in the stream of a client. */
-export function passRequests(packets: readonly string[]): Passage {
-  return pass(packets, new RequestPassing());
+/** Passes on the requests in the stream of a client; `host` is for those of HTTP/1.0 that name none. */
+export function passRequests(packets: readonly string[], host = 'localhost'): Passage {
+  return pass(packets, new RequestPassing(host));
 }
 
 /** Passes on what an origin answers to a request with this method, up to the end of its connection. */
@@ -152,7 +152,13 @@ abstract class Passing {
 }
 
 class RequestPassing extends Passing {
+  readonly #ownHost: string;
   #last = false;
+
+  constructor(ownHost: string) {
+    super();
+    this.#ownHost = ownHost;
+  }
 
   protected parse(buffer: Buffer, at: number, end: number): number {
     const bodyStart = parseRequest(buffer, at, end, head, LIMITS);
@@ -164,7 +170,7 @@ class RequestPassing extends Passing {
     const own = head.absolute || head.hostStart === 0;
     const drops = own ? DROPS_AND_HOST : DROPS;
     if (head.nominates) dropNominated(buffer, head, undefined);
-    const host = head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : 'localhost';
+    const host = head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : this.#ownHost;
     const ours = [...(own ? ['host', host] : []), ...requestFraming()];
     if (
       head.upgradeNamed &&
