@@ -18,6 +18,7 @@ export function ruleFindings(config: Partial<Config>): Finding[] {
   return [
     ...addresses(config),
     ...tokens(config.admin?.tokens ?? []),
+    ...subscribers(config.notify ?? []),
     ...ranges(['trustedProxies'], config.trustedProxies),
     ...services.flatMap(([name, service]) => serviceFindings(['services', name], service)),
     ...matches(services),
@@ -85,6 +86,21 @@ function tokens(all: NonNullable<NonNullable<Config['admin']>['tokens']>): Findi
           ['admin', 'tokens', index, 'sha256'],
           'this is the same token as one before; give everybody a token of their own',
         ),
+      );
+    return findings;
+  });
+}
+
+function subscribers(all: NonNullable<Config['notify']>): Finding[] {
+  return all.flatMap(({ name, url }, index) => {
+    const findings: Finding[] = [];
+    if (all.slice(0, index).some((other) => other.name === name))
+      findings.push(
+        wrong(['notify', index, 'name'], `another subscriber is named "${name}"; name it otherwise`),
+      );
+    if (!url.startsWith('env:') && !URL.canParse(url))
+      findings.push(
+        wrong(['notify', index, 'url'], 'this is no URL; write it as in https://hooks.example.com/path'),
       );
     return findings;
   });

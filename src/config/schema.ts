@@ -93,9 +93,12 @@ function range({ minimum, exclusiveMinimum, maximum }: Rule): string {
   return maximum === undefined ? ` ${lower} ${from} up` : ` ${lower} ${from} to ${maximum}`;
 }
 
+/** What may hold secrets, at whatever level. */
+const SECRETIVE: ReadonlySet<string | number> = new Set(['override', 'tokens', 'notify']);
+
 /** The value, if it is short and cannot be a secret, not even one that stands a level too high. */
 function shown(path: Finding['path'], value: unknown): string {
-  if (path.includes('override') || path.includes('tokens')) return 'this value';
+  if (path.some((part) => SECRETIVE.has(part))) return 'this value';
   if (value === null) return 'nothing';
   if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'a map';
   const text = JSON.stringify(value) ?? String(value);

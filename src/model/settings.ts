@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { type Subscriber, SubscriberSchema } from './notification.ts';
 import { type Of, ServiceConfigSchema, ServiceName } from './state.ts';
 
 /**
@@ -205,6 +206,9 @@ export const ConfigSchema = Type.Object(
     ),
     accessLog: Type.Optional(AccessLogSchema),
     log: Type.Optional(LogSchema),
+    notify: Type.Optional(
+      Type.Array(SubscriberSchema, { description: 'Who is told what becomes of every rollout.' }),
+    ),
     services: Type.Record(ServiceName, ServiceConfigSchema, {
       additionalProperties: false,
       description: 'The services by name.',
@@ -225,6 +229,7 @@ export interface Settings {
   readonly store: string;
   readonly workers: number;
   readonly logLevel: string;
+  readonly notify: readonly Subscriber[];
   readonly proxy: ProxySettings;
 }
 
@@ -269,6 +274,7 @@ export function settingsOf(config: Omit<Config, 'services'>, cores: number): Set
     store: config.store ?? 'file:./data',
     workers: config.workers === undefined || config.workers === 'auto' ? cores : config.workers,
     logLevel: config.log?.level ?? 'info',
+    notify: config.notify ?? [],
     proxy: {
       trustedProxies: config.trustedProxies ?? [],
       timeouts: { ...TIMEOUTS, ...config.timeouts },

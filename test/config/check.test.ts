@@ -191,6 +191,18 @@ const SINGLE: ReadonlyArray<readonly [what: string, from: string, to: string, li
     `admin:\n  tokens:\n${`    - { name: ci, role: viewer, sha256: "${'0'.repeat(64)}" }\n`.repeat(2)}services:`,
     /^x\.yaml:6:9: admin\.tokens\[1\]\.name: another token is named "ci".*\n.*admin\.tokens\[1\]\.sha256: this is the same token/,
   ],
+  [
+    'a subscriber of the same name, and one without a URL, are told',
+    'services:',
+    'notify:\n  - { name: a, url: "env:HOOK", as: slack }\n  - { name: a, url: "http://" }\nservices:',
+    /^x\.yaml:5:7: notify\[1\]\.name: another subscriber is named "a"; .*\n.*notify\[1\]\.url: this is no URL; /,
+  ],
+  [
+    'a URL that may be a secret is not shown',
+    'services:',
+    'notify: [{ name: a, url: ftp://hidden }]\nservices:',
+    /^(?!.*hidden)x\.yaml:3:\d+: notify\[0\]\.url: /,
+  ],
   ['what is no YAML is told', 'weights: {', 'weights: [', /^x\.yaml:9:\d+: .*$/m],
   [
     'a key that stands twice is told',
