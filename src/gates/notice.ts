@@ -30,18 +30,9 @@ export function noticeOf(
 
 /** The webhooks of a plan that are told of everything that people are. */
 export function subscribersOf({ gates }: Plan): readonly Subscriber[] {
-  return gates.flatMap((gate) => {
-    if (gate.moment !== 'event' || gate.kind !== 'webhook') return [];
-    const { name, url, secret, headers, timeout, allowPrivate } = gate;
-    return {
-      name: `gate ${name}`,
-      url,
-      ...(secret !== undefined && { secret }),
-      ...(headers !== undefined && { headers }),
-      ...(timeout !== undefined && { timeout }),
-      ...(allowPrivate !== undefined && { allowPrivate }),
-    };
-  });
+  return gates.flatMap((gate) =>
+    gate.moment === 'event' && gate.kind === 'webhook' ? { ...gate, name: `gate ${gate.name}` } : [],
+  );
 }
 
 /** The body that a notice is sent as. */

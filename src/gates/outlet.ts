@@ -82,6 +82,8 @@ export async function send(way: Way, request: Request, signal: AbortSignal): Pro
       ...(way.socketPath !== undefined && { socketPath: way.socketPath }),
       ...(way.addresses !== undefined && { lookup: alwaysTo(way.addresses) }),
     },
+    // No keep-alive: there is one request.
+    pipelining: 0,
     // Whoever asks says how long it may take as a whole.
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Compile } from 'typebox/compile';
 import { bodyOf, noticeOf, subscribersOf } from '../../src/gates/notice.ts';
-import { SubscriberSchema } from '../../src/model/notification.ts';
 import type { Errand, News } from '../../src/model/rollout.ts';
 import { ROLLOUT } from './parts.ts';
 
@@ -72,6 +70,8 @@ test('Webhooks of the moment event are subscribers', () => {
       { name: 'qa', moment: 'promotion', kind: 'approval' },
     ],
   });
-  assert.deepEqual(subscribers, [{ name: 'gate tell', url, timeout: 3 }]);
-  assert.ok(Compile(SubscriberSchema).Check(subscribers[0]));
+  assert.deepEqual(
+    subscribers.map(({ name, url, timeout, as, news }) => ({ name, url, timeout, as, news })),
+    [{ name: 'gate tell', url, timeout: 3, as: undefined, news: undefined }],
+  );
 });

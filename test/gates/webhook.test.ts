@@ -25,6 +25,7 @@ test('An answer of 2xx passes, and the receiver was told what it is about', asyn
   assert.deepEqual(await ask(gate), { answer: 'pass', says: `${receiver.address} answered 204` });
   const { method, url, headers, body } = await receiver.next();
   assert.equal(`${method} ${url}`, 'POST /hook?a=b');
+  assert.equal(headers.connection, 'close');
   assert.equal(headers['x-team'], 'shop');
   assert.equal(headers['content-type'], 'application/json');
   assert.equal(headers['x-spillway-signature'], undefined);
@@ -185,6 +186,14 @@ test('What a person has to mend is told at once, with the cure', async () => {
     assert.equal(answer, 'unknown');
     assert.match(says, cure);
   }
+});
+
+test('A name that is being looked up for too long is no answer', async () => {
+  const world = new HandWorld();
+  world.resolve = () => new Promise(() => {});
+  const asking = ask(gateTo('http://hooks.example/', { retries: 0 }), world);
+  await world.pass(10_000);
+  assert.match((await asking).says, /no answer within 10000 ms/);
 });
 
 test('A name that cannot be resolved is no answer', async () => {
