@@ -199,7 +199,7 @@ export function rolloutRoutes(
         service,
         ...(rollout !== undefined && { rollout }),
         ...(verdict && { verdict }),
-        missing: insight.missing(service),
+        missing: rollout === undefined ? [] : insight.missing(rollout),
       };
     },
   );

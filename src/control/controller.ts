@@ -17,7 +17,7 @@ import { look, type Watch, watchEpoch, withoutSources } from './watch.ts';
 
 export interface ControllerParts {
   readonly control: Pick<Control, 'state' | 'happen' | 'subscribe'>;
-  readonly evidence: Pick<Evidence, 'take' | 'baseline' | 'missing'>;
+  readonly evidence: Pick<Evidence, 'take' | 'seen' | 'harm' | 'missing' | 'baseline'>;
   readonly errands: Pick<Errands, 'attend' | 'reports' | 'close'>;
   readonly traffic: TrafficMeter;
   readonly clock: Clock;
@@ -93,8 +93,8 @@ export class Controller implements Insight {
     return this.#verdicts.get(rollout);
   }
 
-  missing(service: string): readonly string[] {
-    return this.#parts.evidence.missing(service);
+  missing(rollout: string): readonly string[] {
+    return this.#parts.evidence.missing(rollout);
   }
 
   traffic(service: string): Flow {
@@ -148,13 +148,14 @@ export class Controller implements Insight {
     const { id, epoch, service: name, baseline } = rollout;
     let watch = this.#watches.get(id);
     if (watch?.epoch !== epoch) watch = watchEpoch(watch, rollout, evidence.baseline(name, baseline), t);
-    const looked = look(watch, evidence.take(name, t) ?? { t, batches: [] });
-    const verdict = withoutSources(looked.verdict, evidence.missing(name));
+    const looked = look(watch, evidence.take(id, t) ?? { t, batches: [] });
+    const verdict = withoutSources(looked.verdict, evidence.missing(id));
     this.#watches.set(id, looked.watch);
     this.#verdicts.set(id, verdict);
-    const { harm, seen } = looked.watch;
+    const harm = evidence.harm(id);
+    const seen = evidence.seen(id) ?? { requests: 0, keys: 0 };
     return [
-      { type: 'harm', harm, lately: looked.lately },
+      ...(harm ? [{ type: 'harm', ...harm } as const] : []),
       { type: 'verdict', epoch, verdict, seen },
       // Only doors need it besides, and what was seen in one step must not count for the next.
       ...(rollout.phase.at === 'waiting' ? [{ type: 'tick' } as const] : []),

@@ -8,8 +8,8 @@ import type { Outcomes } from './controller.ts';
 export interface Insight {
   /** The newest verdict on a rollout; undefined before the first. */
   verdict(rollout: string): Verdict | undefined;
-  /** Sources that have told nothing lately of a service's rollout. */
-  missing(service: string): readonly string[];
+  /** Workers that have told nothing lately of a rollout. */
+  missing(rollout: string): readonly string[];
   /** The traffic of a service in the last minute. */
   traffic(service: string): Flow;
   readonly outcomes: Outcomes;

@@ -50,9 +50,14 @@ export function turn(
   let turned: Turn = { state, rollout, transitions: [], records: [], back: false };
   for (const event of events) {
     const outcome = step(turned.rollout, event, circumstances.now);
-    if (outcome.next !== turned.rollout) turned = taken(turned, outcome, digest, circumstances);
+    if (!isSame(outcome.next, turned.rollout)) turned = taken(turned, outcome, digest, circumstances);
   }
   return turned.rollout === rollout ? undefined : turned;
+}
+
+/** Whether nothing has come of it. A copy is nothing new, and would be written every second. */
+function isSame(a: Rollout, b: Rollout): boolean {
+  return a === b || Object.entries(a).every(([name, value]) => b[name as keyof Rollout] === value);
 }
 
 /** The truth with what the machine wants to be true of it. */
