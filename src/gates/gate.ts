@@ -45,9 +45,10 @@ function needed({ rollout, service }: Circumstances): readonly string[] {
   return [...serving, rollout.candidate, ...wholes];
 }
 
-/** Seconds between two questions, where the gate does not say. */
+/** Seconds between two questions, where the gate does not say, and at least. */
 const EVERY = 10;
 const EVERY_QUERY = 15;
+const SHORTEST = 1;
 
 /**
  * Asks a gate until its errand is done, and tells with what answer: where it is to watch, until it has
@@ -86,6 +87,7 @@ export function isLastWord(gate: Gate, answer: GateResult['answer'], asking: num
 
 /** Milliseconds from an answer to the next question. */
 function pauseBetween(gate: Gate): number {
-  if (gate.kind === 'prometheus') return (gate.every ?? EVERY_QUERY) * 1000;
-  return (gate.kind === 'webhook' ? (gate.every ?? EVERY) : EVERY) * 1000;
+  const usual = gate.kind === 'prometheus' ? EVERY_QUERY : EVERY;
+  const every = 'every' in gate ? gate.every : undefined;
+  return Math.max(SHORTEST, every ?? usual) * 1000;
 }

@@ -4,7 +4,8 @@ import type { Subscriber } from '../model/notification.ts';
 import { retryAfter, retryDelay } from './backoff.ts';
 import { NoAnswer } from './fault.ts';
 import { bodyOf, type Notice } from './notice.ts';
-import { isYes, post } from './post.ts';
+import { isYes } from './outlet.ts';
+import { post } from './post.ts';
 import type { World } from './world.ts';
 
 /** What became of a notice. `interrupted`: Spillway is being stopped; whoever goes on should tell it again. */

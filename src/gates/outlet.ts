@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { Client } from 'undici';
+import { Client, errors } from 'undici';
 import { reasonOf } from '../base/reason.ts';
 import { parseAddress } from '../model/address.ts';
 import { NoAnswer } from './fault.ts';
@@ -33,6 +33,11 @@ export interface Answer {
   readonly body: string;
   /** Whether there was more of the body than was to be read. */
   readonly cut: boolean;
+}
+
+/** Whether an answer is a yes. */
+export function isYes({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** A URL read from a setting. Throws NoAnswer when it is none; the text is not shown, as it may be a secret. */
@@ -100,7 +105,8 @@ export async function send(way: Way, request: Request, signal: AbortSignal): Pro
     };
   } catch (error) {
     signal.throwIfAborted();
-    throw new NoAnswer(reasonOf(error), true, error);
+    // What may not be sent at all, such as a header of two lines, will not be the next time either.
+    throw new NoAnswer(reasonOf(error), !(error instanceof errors.InvalidArgumentError), error);
   } finally {
     void client.destroy();
   }

@@ -4,7 +4,7 @@ import { resolveHeaders, resolveKey, resolveSecret } from './secret.ts';
 import { signBody } from './signature.ts';
 import type { World } from './world.ts';
 
-/** Where to post, as a webhook gate, a hook or a notification says it. */
+/** Where to post, as gates, hooks and subscribers say it. */
 export interface Receiver {
   /** `http:` or `https:`, or `env:NAME`, for there are services whose URL is the secret. */
   readonly url: string;
@@ -19,32 +19,34 @@ export interface Receiver {
 }
 
 const TIMEOUT = 10;
-/** Enough of an answer to say why it was no. */
-const MOST = 4096;
+/** Bytes of an answer that are read: enough for a value, or to say why it was no. */
+const MOST = 65_536;
 
-/** Posts JSON, once, signed at this moment. Rejects with NoAnswer, or with the signal's reason. */
-export function post(receiver: Receiver, json: string, world: World, signal: AbortSignal): Promise<Answer> {
+/**
+ * Posts JSON or a form, once; signed at this moment if there is a secret. Rejects with NoAnswer, or with the
+ * signal's reason.
+ */
+export function post(
+  receiver: Receiver,
+  body: string | URLSearchParams,
+  world: World,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { environment, clock } = world;
+  const isForm = body instanceof URLSearchParams;
+  const text = body.toString();
   return within((receiver.timeout ?? TIMEOUT) * 1000, world, signal, async (signal) => {
-    const url = readUrl(resolveSecret(receiver.url, world.environment));
+    const url = readUrl(resolveSecret(receiver.url, environment));
     const headers = {
-      ...resolveHeaders(receiver.headers, world.environment),
-      'content-type': 'application/json',
+      ...resolveHeaders(receiver.headers, environment),
+      'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
       'user-agent': 'spillway',
       ...(receiver.secret !== undefined && {
-        'x-spillway-signature': signBody(
-          resolveKey(receiver.secret, world.environment),
-          json,
-          world.clock.now(),
-        ),
+        'x-spillway-signature': signBody(resolveKey(receiver.secret, environment), text, clock.now()),
       }),
     };
     const way = await wayTo(url, receiver.allowPrivate ?? false, world);
     const path = url.pathname + url.search;
-    return await send(way, { method: 'POST', path, headers, body: json, most: MOST }, signal);
+    return await send(way, { method: 'POST', path, headers, body: text, most: MOST }, signal);
   });
-}
-
-/** Whether an answer is a yes. */
-export function isYes({ status }: Answer): boolean {
-  return status >= 200 && status < 300;
 }

@@ -3,17 +3,12 @@ import type { Of } from '../model/document.ts';
 import type { PrometheusSchema } from '../model/rollout.ts';
 import type { Circumstances } from './circumstances.ts';
 import { NoAnswer } from './fault.ts';
-import { within } from './limit.ts';
-import { hostOf, readUrl, send, wayTo } from './outlet.ts';
+import { readUrl } from './outlet.ts';
+import { post } from './post.ts';
 import { fail, type GateResult, pass, unknown } from './result.ts';
-import { resolveHeaders } from './secret.ts';
 import type { World } from './world.ts';
 
 type Prometheus = Of<typeof PrometheusSchema>;
-
-const TIMEOUT = 10;
-/** Bytes: far more than one value takes. */
-const MOST = 65_536;
 
 /**
  * Asks Prometheus (HTTP API, instant query) for the candidate's value, and the baseline's where the two are
@@ -84,29 +79,19 @@ async function value(
   world: World,
   signal: AbortSignal,
 ): Promise<number> {
-  const answer = await within((gate.timeout ?? TIMEOUT) * 1000, world, signal, async (signal) => {
-    const url = readUrl(gate.url);
-    const way = await wayTo(url, gate.allowPrivate ?? true, world);
-    const request = {
-      method: 'POST',
-      path: `${url.pathname.replace(/\/$/, '')}/api/v1/query${url.search}`,
-      headers: {
-        ...resolveHeaders(gate.headers, world.environment),
-        'content-type': 'application/x-www-form-urlencoded',
-        'user-agent': 'spillway',
-      },
-      body: new URLSearchParams({ query }).toString(),
-      most: MOST,
-    };
-    return await send(way, request, signal);
-  }).catch((error: unknown) => {
-    if (!(error instanceof NoAnswer)) throw error;
-    throw new NoAnswer(
-      `Prometheus at ${hostOf(gate.url)} could not be asked: ${error.message}`,
-      error.again,
-      error,
-    );
-  });
+  const url = readUrl(gate.url);
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/api/v1/query`;
+  const receiver = { ...gate, url: url.href, allowPrivate: gate.allowPrivate ?? true };
+  const answer = await post(receiver, new URLSearchParams({ query }), world, signal).catch(
+    (error: unknown) => {
+      if (!(error instanceof NoAnswer)) throw error;
+      throw new NoAnswer(
+        `Prometheus at ${url.host} could not be asked: ${error.message}`,
+        error.again,
+        error,
+      );
+    },
+  );
   return oneValue(read(answer.body, answer.status), version);
 }
 

@@ -20,12 +20,9 @@ export function resolveSecret(setting: string, environment: Environment): string
 /** The same for the key of an HMAC, which must not be short enough to guess. */
 export function resolveKey(setting: string, environment: Environment): string {
   const key = resolveSecret(setting, environment);
-  if (key.length < SHORTEST_KEY)
-    throw new NoAnswer(
-      `the secret ${setting.startsWith('env:') ? setting : ''} is too short; it takes ${SHORTEST_KEY} characters or more`,
-      false,
-    );
-  return key;
+  if (key.length >= SHORTEST_KEY) return key;
+  const which = setting.startsWith('env:') ? ` ${setting}` : '';
+  throw new NoAnswer(`the secret${which} is too short; it takes ${SHORTEST_KEY} characters or more`, false);
 }
 
 /** Header lines with their names in lower case and every value resolved. */

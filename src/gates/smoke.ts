@@ -5,19 +5,15 @@ import type { Service } from '../model/state.ts';
 import type { Circumstances } from './circumstances.ts';
 import { NoAnswer } from './fault.ts';
 import { within } from './limit.ts';
-import { type Answer, type Request, send, wayToEndpoint } from './outlet.ts';
+import { type Answer, isYes, send, wayToEndpoint } from './outlet.ts';
 import { pointedAt } from './pointer.ts';
 import { fail, type GateResult, pass, unknown } from './result.ts';
 import { resolveHeaders } from './secret.ts';
 import type { World } from './world.ts';
 
 type Smoke = Of<typeof SmokeSchema>;
-type Expectation = NonNullable<Smoke['requests'][number]['expect']>;
-
-/** A request with all that it is sent with. */
-interface Dressed extends Request {
-  readonly expect: Expectation;
-}
+type SmokeRequest = Smoke['requests'][number];
+type Expectation = NonNullable<SmokeRequest['expect']>;
 
 const WITHIN = 10_000;
 const PAUSE = 1;
@@ -27,7 +23,8 @@ const MOST = 1_048_576;
 /**
  * Sends every request to every endpoint of the candidate, one after the other, in as many rounds as are wanted,
  * until one is not answered as expected. They go straight to the endpoint, so they count in no ledger and as
- * nobody's evidence. Rejects with the signal's reason only.
+ * nobody's evidence. Unknown only when a request cannot be sent as it is written. Rejects with the signal's
+ * reason only.
  */
 export async function askSmoke(
   gate: Smoke,
@@ -35,46 +32,58 @@ export async function askSmoke(
   world: World,
   signal: AbortSignal,
 ): Promise<GateResult> {
-  const endpoints = service.versions[rollout.candidate]?.endpoints ?? [];
-  if (endpoints.length === 0) return fail(`${rollout.candidate} has no endpoint to send requests to`);
-  const requests = dressed(gate, rollout.candidate, service, world);
-  if (requests instanceof NoAnswer) return unknown(requests.message);
+  const { candidate } = rollout;
+  const endpoints = service.versions[candidate]?.endpoints ?? [];
+  if (endpoints.length === 0) return fail(`${candidate} has no endpoint to send requests to`);
+  const usual = { ...usualHost(service), 'x-spillway-version': candidate, 'user-agent': 'spillway' };
   const rounds = gate.repeat ?? 1;
-  for (let round = 1; round <= rounds; round++) {
-    if (round > 1) await world.pause((gate.pause ?? PAUSE) * 1000, signal);
-    for (const endpoint of endpoints) {
-      for (const request of requests) {
-        const flaw = await tryOut(request, endpoint, world, signal);
-        if (flaw !== undefined)
-          return fail(`${request.method} ${request.path} to ${endpoint}, round ${round}: ${flaw}`);
+  try {
+    for (let round = 1; round <= rounds; round++) {
+      if (round > 1) await world.pause((gate.pause ?? PAUSE) * 1000, signal);
+      for (const endpoint of endpoints) {
+        for (const request of gate.requests) {
+          const flaw = await tryOut(request, usual, endpoint, world, signal);
+          if (flaw !== undefined)
+            return fail(`${request.method ?? 'GET'} ${request.path} to ${endpoint}, round ${round}: ${flaw}`);
+        }
       }
     }
+  } catch (error) {
+    if (error instanceof NoAnswer) return unknown(error.message);
+    throw error;
   }
-  const count = rounds * endpoints.length * requests.length;
+  const count = rounds * endpoints.length * gate.requests.length;
   return pass(`${count} ${count === 1 ? 'request was' : 'requests were'} answered as expected`);
 }
 
-/** What is wrong with the answer, undefined if nothing is. */
+/** What is wrong with the answer, undefined if nothing is. Rejects with NoAnswer when it cannot be asked for. */
 async function tryOut(
-  { expect, ...request }: Dressed,
+  { method = 'GET', path, headers, body, expect = {} }: SmokeRequest,
+  usual: Readonly<Record<string, string>>,
   endpoint: string,
   world: World,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const request = {
+    method,
+    path,
+    headers: { ...usual, ...resolveHeaders(headers, world.environment) },
+    ...(body !== undefined && { body }),
+    most: MOST,
+  };
+  const way = wayToEndpoint(endpoint);
   try {
-    const answer = await within(expect.within ?? WITHIN, world, signal, async (signal) =>
-      send(wayToEndpoint(endpoint), request, signal),
-    );
-    return flawOf(answer, expect);
+    const limit = expect.within ?? WITHIN;
+    return flawOf(await within(limit, world, signal, (signal) => send(way, request, signal)), expect);
   } catch (error) {
-    if (error instanceof NoAnswer) return error.message;
+    if (error instanceof NoAnswer && error.again) return error.message;
     throw error;
   }
 }
 
 /** What of an answer is not as expected, in words, undefined if nothing is. */
-export function flawOf(answer: Answer, { status, headers = {}, json = {} }: Expectation): string | undefined {
-  const good = status?.includes(answer.status) ?? (answer.status >= 200 && answer.status <= 299);
+function flawOf(answer: Answer, { status, headers = {}, json = {} }: Expectation): string | undefined {
+  const good = status?.includes(answer.status) ?? isYes(answer);
   if (!good) return `status ${answer.status} instead of ${status?.join(' or ') ?? '200 to 299'}`;
   for (const [name, wanted] of Object.entries(headers)) {
     const got = answer.headers[name.toLowerCase()];
@@ -90,28 +99,6 @@ export function flawOf(answer: Answer, { status, headers = {}, json = {} }: Expe
       return `${pointer || 'the answer'} is ${show(got)} instead of ${show(wanted)}`;
   }
   return undefined;
-}
-
-function dressed(
-  { requests }: Smoke,
-  version: string,
-  service: Service,
-  { environment }: World,
-): readonly Dressed[] | NoAnswer {
-  const usual = { ...usualHost(service), 'x-spillway-version': version, 'user-agent': 'spillway' };
-  try {
-    return requests.map(({ method = 'GET', path, headers, body, expect = {} }) => ({
-      method,
-      path,
-      headers: { ...usual, ...resolveHeaders(headers, environment) },
-      ...(body !== undefined && { body }),
-      most: MOST,
-      expect,
-    }));
-  } catch (error) {
-    if (error instanceof NoAnswer) return error;
-    throw error;
-  }
 }
 
 /** The name by which clients ask for the service, where it has one. */

@@ -16,12 +16,15 @@ export interface World {
   pause(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** The longest that a timer of Node can be set to, ms; a longer one would be over at once. */
+const LONGEST = 2 ** 31 - 1;
+
 /** This machine's world. No pause keeps the process from ending. */
 export function worldOf(clock: Clock, environment: Environment): World {
   return {
     clock,
     environment,
     resolve: (host) => lookup(host, { all: true }),
-    pause: (ms, signal) => pause(ms, undefined, { signal, ref: false }),
+    pause: (ms, signal) => pause(Math.min(ms, LONGEST), undefined, { signal, ref: false }),
   };
 }

@@ -80,8 +80,21 @@ test('Unknown keeps a gate as it is, until somebody gives up', async () => {
   const waiting = awaitGate(gate, circumstancesOf, world, given.signal);
   await world.pass(10_000);
   await world.pausing(10_000);
+  assert.deepEqual(world.pauses, [10_000]);
   given.abort(new Error('the rollout is over'));
   await assert.rejects(waiting, /the rollout is over/);
+});
+
+test('However often a gate wants to be asked, a second passes in between', async (t) => {
+  const receiver = await Receiver.open(t, 409);
+  const world = new HandWorld();
+  const given = new AbortController();
+  const url = `http://${receiver.address}/`;
+  const gate: Gate = { name: 'a', moment: 'rollback', kind: 'webhook', url, allowPrivate: true, every: 0 };
+  const waiting = awaitGate(gate, circumstancesOf, world, given.signal);
+  await world.pausing(1000);
+  given.abort(new Error('enough'));
+  await assert.rejects(waiting, /enough/);
 });
 
 test("This machine's world resolves names and makes pauses that can be ended", async (t) => {
@@ -92,4 +105,9 @@ test("This machine's world resolves names and makes pauses that can be ended", a
   assert.ok((await world.resolve('localhost')).length > 0);
   await world.pause(1, untroubled());
   await assert.rejects(world.pause(60_000, AbortSignal.abort()));
+  const given = new AbortController();
+  const year = world.pause(31_536_000_000, given.signal);
+  await world.pause(10, untroubled());
+  given.abort(new Error('not over yet'));
+  await assert.rejects(year);
 });

@@ -115,6 +115,16 @@ test('An answer that takes too long fails', async (t) => {
   assert.match(says, /no answer within 300 ms/);
 });
 
+test("A request that cannot be sent as it is written is nobody's failure", async (t) => {
+  const origin = await Receiver.open(t);
+  for (const request of [{ path: '/a b' }, { path: '/', headers: { 'x-a': 'line\r\n' } }]) {
+    const { answer, says } = await ask(gateOf([request]), [origin.address]);
+    assert.equal(answer, 'unknown');
+    assert.match(says, /invalid/);
+  }
+  assert.equal(origin.received.length, 0);
+});
+
 test('Rounds follow each other with a pause, and the first failure ends them', async (t) => {
   const origin = await Receiver.open(t);
   const world = new HandWorld();
