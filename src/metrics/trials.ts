@@ -7,11 +7,16 @@ import { type TrialArm, TrialRecorder } from './trial.ts';
 export class Trials {
   /** By service. */
   #recorders = new Map<string, TrialRecorder>();
-  /** Made for a table that is not in force yet, and may never be. */
+  /** Of a table that is not in force yet, and may never be. */
   #coming = new Map<string, TrialRecorder>();
 
   get any(): boolean {
     return this.#recorders.size > 0;
+  }
+
+  /** A table is about to be compiled. One that could not be leaves nothing behind. */
+  begin(): void {
+    this.#coming = new Map();
   }
 
   /**
@@ -33,7 +38,6 @@ export class Trials {
   adopt(services: Readonly<Record<string, Service>>): void {
     const all = [...this.#recorders, ...this.#coming];
     this.#recorders = new Map(all.filter(([name]) => own(services, name)?.trial !== undefined));
-    this.#coming = new Map();
   }
 
   /** What every trial counted since the last call. */

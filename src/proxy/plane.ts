@@ -58,6 +58,7 @@ export class DataPlane {
 
   /** Compiles the state and swaps the table whole. Throws, and changes nothing, if it cannot be compiled. */
   adopt(state: State): void {
+    this.#trials.begin();
     this.#context.table = compileTable(
       state,
       this.#context.table,
