@@ -134,7 +134,7 @@ test('every exchange is recorded exactly once, under the version chosen, however
     async 'too slow to begin'(client) {
       client.say(get());
       await asked(origin);
-      site.clock.wind(100_000);
+      site.clock.wind(101_000);
       return client.message();
     },
     async drained(client) {

@@ -7,15 +7,19 @@ export interface Expiring {
 
 /**
  * Deadlines of thousands of connections without a timer each: setting one is storing a number, and a sweep a
- * few times a second looks at them all. So they are late by up to one sweep, never early.
+ * few times a second looks at them all. They count from the last sweep, which may be nearly one period ago,
+ * so a period is added: they are late by up to two, never early while sweeps come in time.
  */
 export class Deadlines {
-  /** The time of the last sweep, monotonic ms: good enough to count deadlines from, and free. */
+  /** The time of the last sweep or look at the clock, monotonic ms: what deadlines are counted from, for free. */
   now: number;
+  readonly #period: number;
   readonly #items = new Set<Expiring>();
 
-  constructor(now: number) {
+  /** `period`: ms from sweep to sweep. */
+  constructor(now: number, period: number) {
     this.now = now;
+    this.#period = period;
   }
 
   add(item: Expiring): void {
@@ -28,7 +32,7 @@ export class Deadlines {
 
   /** The deadline `ms` from now. */
   in(ms: number): number {
-    return this.now + ms;
+    return this.now + ms + this.#period;
   }
 
   sweep(now: number): void {

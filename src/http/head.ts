@@ -62,6 +62,9 @@ const MOST_FIELDS = 1000;
 /** 15 digits are less than 2^53, so a length is always exact. */
 const MOST_DIGITS = 15;
 
+/** Tokens in a Connection field: each has to be looked up among all fields. */
+const MOST_TOKENS = 32;
+
 const CHUNKED = ascii('chunked');
 const CLOSE = ascii('close');
 const KEEPALIVE = ascii('keep-alive');
@@ -248,6 +251,7 @@ export function parseResponse(
   if (buffer[i] === SPACE) {
     i++;
     while (VALUE[buffer[i]!] !== 0) i++;
+    if (i - start > limits.headBytes) return TOO_LARGE;
   }
   if (buffer[i] !== CR) return i === end ? MORE : BAD;
   if (buffer[i + 1] !== LF) return i + 1 === end ? MORE : BAD;
@@ -364,10 +368,12 @@ function understand(
   }
 }
 
-/** Reads the tokens of a Connection field. False if one is no token. */
+/** Reads the tokens of a Connection field. False if one is no token, or there are too many. */
 function connection(buffer: Buffer, head: Head, start: number, end: number): boolean {
   let i = start;
+  let tokens = 0;
   while (i < end) {
+    if (++tokens > MOST_TOKENS) return false;
     while (i < end && (buffer[i] === SPACE || buffer[i] === TAB || buffer[i] === COMMA)) i++;
     const from = i;
     while (i < end && TOKEN[buffer[i]!] !== 0) i++;

@@ -1,5 +1,5 @@
 import { text } from './bytes.ts';
-import type { Head } from './head.ts';
+import { dropNominated, type Head } from './head.ts';
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -109,6 +109,7 @@ export function requestLines(buffer: Buffer, head: Head, dropped: Drops): string
 
 /** Status line and kept lines of a response, as they go to the client: always as HTTP/1.1 (RFC 9110 §2.5). */
 export function responseLines(buffer: Buffer, head: Head): string {
+  if (head.nominates) dropNominated(buffer, head, undefined);
   if (head.minor === 1) return keptLines(buffer, head, head.start, RESPONSE_DROPS);
   return `HTTP/1.1${text(buffer, head.start + 8, head.fieldsStart)}${keptLines(buffer, head, head.fieldsStart, RESPONSE_DROPS)}`;
 }

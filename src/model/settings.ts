@@ -74,7 +74,7 @@ export const TimeoutsSchema = Type.Object(
     write: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'A client that takes none of its answer for this long is cut off. Default 30000.',
+        description: 'A client that takes none of its answer for this long is cut off. Default 60000.',
       }),
     ),
     linger: Type.Optional(
@@ -82,6 +82,12 @@ export const TimeoutsSchema = Type.Object(
         minimum: 0,
         description:
           'After an early answer the rest of the request is read and thrown away this long. Default 2000.',
+      }),
+    ),
+    tunnel: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Silence allowed in a tunnel, such as a WebSocket, both ways. Default 3600000.',
       }),
     ),
     drain: Type.Optional(
@@ -130,7 +136,7 @@ export const LimitsSchema = Type.Object(
     ),
     bufferBytes: Type.Optional(
       Type.Integer({
-        minimum: 16384,
+        minimum: 65536,
         description:
           'What may wait to be written to one socket before its other side is no longer read. Default 131072.',
       }),
@@ -247,8 +253,9 @@ const TIMEOUTS: ProxySettings['timeouts'] = {
   head: 10_000,
   body: 30_000,
   keepAlive: 75_000,
-  write: 30_000,
+  write: 60_000,
   linger: 2_000,
+  tunnel: 3_600_000,
   drain: 30_000,
 };
 const LIMITS: ProxySettings['limits'] = {

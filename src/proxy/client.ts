@@ -2,7 +2,6 @@ import type net from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { INLET } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
-import { LF } from '../http/bytes.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import {
   BAD_CODING,
@@ -15,7 +14,9 @@ import {
   TARGET_TOO_LONG,
   TOO_LARGE,
 } from '../http/head.ts';
+import { hold, join, worthALook } from '../http/held.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
+import type { End } from '../upstream/asker.ts';
 import { faultAnswer, optionsAnswer } from './answer.ts';
 import { UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
@@ -44,6 +45,13 @@ const DEAD = 6;
 /** A client that has closed its side gets this long for an answer to begin, and between pieces of it, ms. */
 const HALF_CLOSED_GRACE = 1000;
 
+/**
+ * Why nothing is read: BODY, since there is no room for more of the body or nobody yet to send it to; NEXT,
+ * since what came is the next request, and this one is not answered.
+ */
+const BODY = 1;
+const NEXT = 2;
+
 /** A socket that knows its connection: so one set of listeners serves them all, and an idle one costs little. */
 export interface ClientSocket extends net.Socket {
   client?: Client;
@@ -71,18 +79,27 @@ export class Client implements Expiring {
   readonly scheme: string;
   /** What endpoints are told of a client that may not speak for itself. */
   readonly forwarded: string;
-  deadline: number;
+  deadline = Number.POSITIVE_INFINITY;
   /** Lent by the context while there is a request. */
   #exchange: Exchange | undefined;
   #state = HEAD;
-  /** The start of a head that has not come whole, or a request that has to wait for the answer before it. */
+  /** The start of a head that has not come whole, or a request that has to wait: from `#heldAt` on. */
   #held: Buffer | undefined;
+  #heldAt = 0;
   #decoder: ChunkedDecoder | undefined;
   #left = 0;
   #requests = 0;
+  /** Something of a head has come. */
   #headBegun = false;
+  /** The client was told to wait for 100 Continue, and nothing of its body has come. */
+  #expecting = false;
+  #paused = 0;
+  /** How long the exchange may wait in a queue, ms; 0 while it does not. */
+  #queued = 0;
+  /** More waits to be written than may. */
   #blocked = false;
-  #paused = false;
+  /** Bytes that had gone out when that was last looked at. */
+  #taken = 0;
   #halfClosed = false;
 
   constructor(context: Context, socket: ClientSocket, address: string, scheme: string) {
@@ -92,8 +109,7 @@ export class Client implements Expiring {
     this.address = address;
     this.forwarded = `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\n`;
     this.trusted = context.rules.trusted.has(address);
-    // A connection that never says anything has as long as a head may take.
-    this.deadline = context.deadlines.in(this.#timeouts.head);
+    this.#watch();
     socket.client = this;
     socket.on('end', onEnd);
     socket.on('error', onClose);
@@ -122,64 +138,280 @@ export class Client implements Expiring {
     return this.#state !== LENGTH && this.#state !== CHUNKED;
   }
 
-  get #timeouts() {
-    return this.context.rules.settings.timeouts;
+  // ---- what it may wait for, and how long
+
+  /** Counts the present deadline from now. Called whenever something happens that may change it. */
+  #watch(): void {
+    this.deadline = this.context.deadlines.in(this.#patience());
   }
 
-  /** `length` bytes have come into INLET. */
-  read(length: number): void {
-    if (this.#held === undefined) return this.#take(INLET, length);
-    const before = this.#held.length - 1;
-    const joined = Buffer.allocUnsafeSlow(before + length + 1);
-    this.#held.copy(joined, 0, 0, before);
-    INLET.copy(joined, before, 0, length);
-    // Only a line end can complete a head; parsing sooner would cost a byte-wise sender's square.
-    if (
-      before + length <= this.context.rules.settings.limits.headBytes &&
-      !INLET.subarray(0, length).includes(LF)
-    ) {
-      this.#held = joined;
-    } else {
-      this.#held = undefined;
-      this.#take(joined, before + length);
+  /** How long things may stay as they are, ms. The only place that knows. */
+  #patience(): number {
+    const { timeouts } = this.context.rules.settings;
+    if (this.#state === LINGER) {
+      if (this.socket.writableLength > 0) return timeouts.write;
+      return this.context.draining ? 0 : timeouts.linger;
+    }
+    if (this.#blocked) return timeouts.write;
+    switch (this.#state) {
+      case HEAD:
+        // A connection that never says anything has as long as a head may take.
+        return this.#headBegun || this.#requests === 0 ? timeouts.head : timeouts.keepAlive;
+      case LENGTH:
+      case CHUNKED:
+        if (this.#queued > 0) return this.#queued;
+        // While nothing is read, or a 100 Continue is due, the client's silence is our own doing.
+        return this.#paused === BODY || this.#expecting ? Number.POSITIVE_INFINITY : timeouts.body;
+      case ANSWERING:
+        if (this.#halfClosed) return HALF_CLOSED_GRACE;
+        return this.#queued > 0 ? this.#queued : Number.POSITIVE_INFINITY;
+      case TUNNEL:
+        return this.#halfClosed ? timeouts.write : timeouts.tunnel;
+      default:
+        return Number.POSITIVE_INFINITY;
     }
   }
 
-  /** Writes to the client. False when more waits to be written than may: then wait for `Exchange.drained`. */
-  write(data: string | Buffer): boolean {
-    if (typeof data === 'string') this.socket.write(data, 'latin1');
-    else this.socket.write(data);
-    if (this.#halfClosed) this.deadline = this.context.deadlines.in(HALF_CLOSED_GRACE);
-    const waiting = this.socket.writableLength;
-    if (waiting > 0 && typeof data !== 'string') outletKept();
-    if (waiting < this.context.rules.settings.limits.bufferBytes) return true;
-    this.#blocked = true;
-    this.deadline = this.context.deadlines.in(this.#timeouts.write);
-    return false;
+  expire(): void {
+    if (this.#blocked && this.#state !== LINGER)
+      return this.#takesSome() ? this.#watch() : this.#leave(FAULTS.clientSlow);
+    switch (this.#state) {
+      case HEAD:
+        return this.#headBegun ? this.#refuse(FAULTS.requestTimeout) : this.#linger();
+      case LENGTH:
+      case CHUNKED:
+      case ANSWERING:
+        return this.#halfClosed ? this.#leave(FAULTS.clientGone) : this.#exchange!.expired();
+      case TUNNEL:
+        return this.#leave(FAULTS.clientGone);
+      default:
+        if (this.#takesSome()) return this.#watch();
+        this.#bury();
+        this.#reset();
+    }
   }
 
-  /** Reads no more of the request until `resume`: whoever it goes to has no room. */
-  pause(): void {
-    this.#paused = true;
-    if (!this.#blocked) this.deadline = Number.POSITIVE_INFINITY;
-    this.socket.pause();
+  /** Whether a slow client has taken anything of what waits for it since this was last asked. */
+  #takesSome(): boolean {
+    const taken = this.socket.bytesWritten - this.socket.writableLength;
+    const some = taken > this.#taken;
+    this.#taken = taken;
+    return some;
   }
 
-  resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    if (!this.requestRead) this.deadline = this.context.deadlines.in(this.#timeouts.body);
-    this.socket.resume();
-  }
-
-  /** The exchange waits in a queue, for `ms` at most; Infinity when it waits no more. */
+  /** The exchange waits in a queue, for `ms` at most; 0 when it waits no more. */
   waitFor(ms: number): void {
-    this.deadline = this.context.deadlines.in(ms);
+    this.#queued = ms;
+    this.#watch();
   }
 
   /** It is `now`, and an answer may still be waited for. */
   wait(now: number): void {
     this.#exchange?.wait(now);
+  }
+
+  // ---- reading
+
+  /** `length` bytes have come into INLET. */
+  read(length: number): void {
+    if (this.#held === undefined) return this.#take(INLET, 0, length);
+    const { headBytes } = this.context.rules.settings.limits;
+    const joined = join(this.#held, this.#heldAt, INLET, length);
+    this.#held = undefined;
+    if (worthALook(INLET, length, joined, headBytes)) this.#take(joined, 0, joined.length - 1);
+    else this.#hold(joined, 0, joined.length - 1);
+  }
+
+  /** Reads no more of the request's body until `resume`: whoever it goes to has no room. */
+  pause(): void {
+    this.#stop(BODY);
+    this.#watch();
+  }
+
+  /** There is room for more of the body. */
+  resume(): void {
+    if (this.#paused !== BODY) return;
+    this.#go();
+    this.#watch();
+  }
+
+  #stop(why: number): void {
+    if (this.#paused === 0) this.socket.pause();
+    this.#paused ||= why;
+  }
+
+  #go(): void {
+    if (this.#paused === 0) return;
+    this.#paused = 0;
+    this.socket.resume();
+  }
+
+  /** Works through buffer[at, end). The byte at `end` is there to be written over. */
+  #take(buffer: Buffer, from: number, end: number): void {
+    let at = from;
+    while (at < end) {
+      switch (this.#state) {
+        case HEAD: {
+          if (this.#blocked) {
+            this.#stop(NEXT);
+            return this.#hold(buffer, at, end);
+          }
+          buffer[end] = 0;
+          const bodyStart = parseRequest(buffer, at, end, head, this.context.rules.settings.limits);
+          if (bodyStart === MORE) {
+            // From its first byte on a head has its time, however it trickles in.
+            if (!this.#headBegun) {
+              this.#headBegun = true;
+              this.#watch();
+            }
+            return this.#hold(buffer, at, end);
+          }
+          if (bodyStart < 0) return this.#refuse(refusal(bodyStart));
+          this.#requests++;
+          at = this.#begin(buffer, bodyStart, end);
+          break;
+        }
+        case LENGTH:
+        case CHUNKED:
+          at = this.#more(buffer, at, end);
+          break;
+        case ANSWERING:
+          this.#stop(NEXT);
+          return this.#hold(buffer, at, end);
+        case TUNNEL:
+          this.#watch();
+          return this.#exchange!.tunnelled(buffer, at, end);
+        default:
+          return;
+      }
+    }
+  }
+
+  /** Keeps what cannot be worked on yet. What is in a buffer of our own stays there. */
+  #hold(buffer: Buffer, at: number, end: number): void {
+    const ours = buffer !== INLET;
+    this.#held = ours ? buffer : hold(buffer, at, end);
+    this.#heldAt = ours ? at : 0;
+  }
+
+  /** Goes on with what was kept. */
+  #takeHeld(): void {
+    if (this.#held === undefined) return;
+    const held = this.#held;
+    this.#held = undefined;
+    this.#take(held, this.#heldAt, held.length - 1);
+  }
+
+  /** A head is parsed: hands it on with what of the body has come. Returns where the rest begins, or `end`. */
+  #begin(buffer: Buffer, bodyStart: number, end: number): number {
+    this.#headBegun = false;
+    if (head.asterisk) {
+      const close = head.close || head.chunked || head.contentLength > 0 || this.lastRequest;
+      this.context.countUnrouted(204);
+      this.write(optionsAnswer(close));
+      this.done(close);
+      return close ? end : bodyStart;
+    }
+    this.#expecting = head.expectContinue;
+    if (head.chunked) return this.#beginChunked(buffer, bodyStart, end);
+    const length = Math.max(0, head.contentLength);
+    const to = Math.min(end, bodyStart + length);
+    this.#left = length - (to - bodyStart);
+    const whole = this.#left === 0;
+    this.#enter(whole ? ANSWERING : LENGTH);
+    this.#lend().begin(buffer, head, bodyStart, to, whole ? '' : undefined);
+    return to;
+  }
+
+  #beginChunked(buffer: Buffer, bodyStart: number, end: number): number {
+    this.#decoder ??= new ChunkedDecoder();
+    this.#decoder.reset();
+    const last = this.#decode(this.#decoder, buffer, bodyStart, end);
+    if (last === null) {
+      this.#refuse(FAULTS.badRequest);
+      return end;
+    }
+    const { from, to, next } = this.#decoder;
+    this.#enter(last === undefined ? CHUNKED : ANSWERING);
+    this.#lend().begin(buffer, head, from, to, last);
+    return next;
+  }
+
+  /** More of a body. Returns where the rest begins, or `end`. */
+  #more(buffer: Buffer, at: number, end: number): number {
+    this.#expecting = false;
+    if (this.#state === LENGTH) {
+      const to = Math.min(end, at + this.#left);
+      this.#left -= to - at;
+      const whole = this.#left === 0;
+      this.#enter(whole ? ANSWERING : LENGTH);
+      this.#exchange!.body(buffer, at, to, whole ? '' : undefined);
+      return to;
+    }
+    const last = this.#decode(this.#decoder!, buffer, at, end);
+    if (last === null) {
+      this.#exchange!.abort(FAULTS.badRequest);
+      return end;
+    }
+    const { from, to, next } = this.#decoder!;
+    this.#enter(last === undefined ? CHUNKED : ANSWERING);
+    if (last !== undefined || to > from) this.#exchange!.body(buffer, from, to, last);
+    return next;
+  }
+
+  /** As `End`; null if the coding is broken. */
+  #decode(decoder: ChunkedDecoder, buffer: Buffer, at: number, end: number): End | null {
+    const result = decoder.decode(buffer, at, end, trailers, this.context.rules.settings.limits);
+    if (result < MORE) return null;
+    if (result !== DONE) return undefined;
+    return decoder.trailer === undefined ? '' : allowedTrailers(decoder.trailer, trailers);
+  }
+
+  #enter(state: number): void {
+    this.#state = state;
+    this.#watch();
+  }
+
+  #lend(): Exchange {
+    this.#exchange = this.context.exchanges.pop() ?? new Exchange(this.context);
+    this.#exchange.client = this;
+    return this.#exchange;
+  }
+
+  /** The exchange is over and recorded; another connection may use it. */
+  #return(): void {
+    if (this.#exchange === undefined) return;
+    this.context.returned(this.#exchange);
+    this.#exchange = undefined;
+  }
+
+  // ---- writing
+
+  /** Writes to the client. False when more waits to be written than may: then wait for `Exchange.drained`. */
+  write(data: string | Buffer): boolean {
+    if (typeof data === 'string') this.socket.write(data, 'latin1');
+    else this.socket.write(data);
+    const waiting = this.socket.writableLength;
+    if (waiting > 0 && typeof data !== 'string') outletKept(data);
+    if (waiting >= this.context.rules.settings.limits.bufferBytes) {
+      if (this.#blocked) return false;
+      this.#blocked = true;
+      this.#takesSome();
+      this.#watch();
+      return false;
+    }
+    if (this.#halfClosed || this.#state === TUNNEL) this.#watch();
+    return true;
+  }
+
+  /** All that was written has gone out. */
+  drained(): void {
+    if (this.#state === LINGER || this.#state === DEAD) return;
+    const blocked = this.#blocked;
+    this.#blocked = false;
+    if (blocked && this.#state === HEAD) return this.#next();
+    this.#watch();
+    this.#exchange?.drained();
   }
 
   /** The answer is written. `last`: the connection ends with it. */
@@ -189,38 +421,47 @@ export class Client implements Expiring {
     // It may have become the last since the answer began.
     if (last || this.lastRequest) return this.#linger();
     this.#state = HEAD;
-    this.#headBegun = false;
     // A client that does not take its answers gets no more of them until it does.
     if (!this.#blocked) this.#next();
   }
 
   /** Reads on. Within `#take` there is nothing held, and it goes on by itself. */
   #next(): void {
-    this.deadline = this.context.deadlines.in(this.#timeouts.keepAlive);
+    this.#watch();
     // Before what was held is looked at: whoever then has to pause must not find that undone.
-    this.resume();
-    if (this.#held === undefined) return;
-    const held = this.#held;
-    this.#held = undefined;
-    this.#take(held, held.length - 1);
+    this.#go();
+    this.#takeHeld();
   }
 
   /** Both sides have agreed on another protocol: from now on bytes are passed as they are. */
   tunnel(): void {
-    this.#state = TUNNEL;
-    this.deadline = Number.POSITIVE_INFINITY;
-    if (this.#held !== undefined) {
-      const held = this.#held;
-      this.#held = undefined;
-      this.#exchange!.tunnelled(held, 0, held.length - 1);
-    }
-    this.resume();
+    this.#enter(TUNNEL);
+    this.#go();
+    this.#takeHeld();
+  }
+
+  // ---- ending
+
+  /** Answers something that is no request, and ends. */
+  #refuse(fault: Fault): void {
+    this.context.countUnrouted(fault.status);
+    this.write(faultAnswer(fault, { headOnly: false, close: true, extra: '' }));
+    this.#linger();
   }
 
   /** The other side of a tunnel has ended. */
   finish(): void {
     this.#return();
     this.#linger();
+  }
+
+  #linger(): void {
+    if (this.#state === DEAD || this.#state === LINGER) return;
+    this.#held = undefined;
+    this.#takesSome();
+    this.#enter(LINGER);
+    this.socket.end();
+    if (!this.#halfClosed) this.#go();
   }
 
   /** Cuts the connection so that the client can tell: an answer broken off must never look whole. */
@@ -242,178 +483,6 @@ export class Client implements Expiring {
     if (this.idle) this.#linger();
   }
 
-  expire(): void {
-    if (this.#blocked) return this.#leave(FAULTS.clientSlow);
-    switch (this.#state) {
-      case HEAD:
-        return this.#headBegun ? this.#refuse(FAULTS.requestTimeout) : this.#linger();
-      case LENGTH:
-      case CHUNKED:
-      case ANSWERING:
-        this.deadline = Number.POSITIVE_INFINITY;
-        return this.#halfClosed ? this.#leave(FAULTS.clientGone) : this.#exchange!.expired();
-      default:
-        this.#bury();
-        this.#reset();
-    }
-  }
-
-  /** Works through buffer[0, end). The byte at `end` is there to be written over. */
-  #take(buffer: Buffer, end: number): void {
-    let at = 0;
-    while (at < end) {
-      switch (this.#state) {
-        case HEAD: {
-          if (this.#blocked) {
-            this.pause();
-            return this.#hold(buffer, at, end);
-          }
-          buffer[end] = 0;
-          const bodyStart = parseRequest(buffer, at, end, head, this.context.rules.settings.limits);
-          if (bodyStart === MORE) {
-            if (!this.#headBegun) {
-              this.#headBegun = true;
-              this.deadline = this.context.deadlines.in(this.#timeouts.head);
-            }
-            return this.#hold(buffer, at, end);
-          }
-          if (bodyStart < 0) return this.#refuse(refusal(bodyStart));
-          this.#requests++;
-          at = this.#begin(buffer, bodyStart, end);
-          break;
-        }
-        case LENGTH:
-        case CHUNKED:
-          at = this.#more(buffer, at, end);
-          break;
-        case ANSWERING:
-          this.pause();
-          return this.#hold(buffer, at, end);
-        case TUNNEL:
-          return this.#exchange!.tunnelled(buffer, at, end);
-        default:
-          return;
-      }
-    }
-  }
-
-  #lend(): Exchange {
-    this.#exchange = this.context.exchanges.pop() ?? new Exchange(this.context);
-    this.#exchange.client = this;
-    return this.#exchange;
-  }
-
-  /** The exchange is over and recorded; another connection may use it. */
-  #return(): void {
-    if (this.#exchange === undefined) return;
-    this.context.exchanges.push(this.#exchange);
-    this.#exchange = undefined;
-  }
-
-  /** Keeps what cannot be worked on yet, with room for the byte behind it. */
-  #hold(buffer: Buffer, at: number, end: number): void {
-    const held = Buffer.allocUnsafeSlow(end - at + 1);
-    buffer.copy(held, 0, at, end);
-    this.#held = held;
-  }
-
-  /** A head is parsed: hands it on with what of the body has come. Returns where the rest begins, or `end`. */
-  #begin(buffer: Buffer, bodyStart: number, end: number): number {
-    if (head.asterisk) {
-      const close = head.close || head.chunked || head.contentLength > 0 || this.lastRequest;
-      this.context.countUnrouted(204);
-      this.write(optionsAnswer(close));
-      this.done(close);
-      return close ? end : bodyStart;
-    }
-    this.deadline = Number.POSITIVE_INFINITY;
-    if (head.chunked) {
-      this.#decoder ??= new ChunkedDecoder();
-      this.#decoder.reset();
-      this.#state = CHUNKED;
-      const result = this.#decoder.decode(
-        buffer,
-        bodyStart,
-        end,
-        trailers,
-        this.context.rules.settings.limits,
-      );
-      if (result < MORE) {
-        this.#refuse(FAULTS.badRequest);
-        return end;
-      }
-      const last = result === DONE ? this.#trailerLines() : undefined;
-      if (last !== undefined) this.#state = ANSWERING;
-      else this.deadline = this.context.deadlines.in(this.#timeouts.body);
-      const { from, to, next } = this.#decoder;
-      this.#lend().begin(buffer, head, from, to, last);
-      return next;
-    }
-    const length = Math.max(0, head.contentLength);
-    const to = Math.min(end, bodyStart + length);
-    this.#left = length - (to - bodyStart);
-    this.#state = this.#left === 0 ? ANSWERING : LENGTH;
-    if (this.#left > 0) this.deadline = this.context.deadlines.in(this.#timeouts.body);
-    this.#lend().begin(buffer, head, bodyStart, to, this.#left === 0 ? '' : undefined);
-    return to;
-  }
-
-  /** More of a body. Returns where the rest begins, or `end`. */
-  #more(buffer: Buffer, at: number, end: number): number {
-    if (!this.#blocked) this.deadline = this.context.deadlines.in(this.#timeouts.body);
-    if (this.#state === LENGTH) {
-      const to = Math.min(end, at + this.#left);
-      this.#left -= to - at;
-      if (this.#left === 0) this.#read();
-      this.#exchange!.body(buffer, at, to, this.#left === 0 ? '' : undefined);
-      return to;
-    }
-    const decoder = this.#decoder!;
-    const result = decoder.decode(buffer, at, end, trailers, this.context.rules.settings.limits);
-    if (result < MORE) {
-      this.#exchange!.abort(FAULTS.badRequest);
-      return end;
-    }
-    const { from, to, next } = decoder;
-    const last = result === DONE ? this.#trailerLines() : undefined;
-    if (last !== undefined) this.#read();
-    if (last !== undefined || to > from) this.#exchange!.body(buffer, from, to, last);
-    return next;
-  }
-
-  /** The request has been read to its end. */
-  #read(): void {
-    this.#state = ANSWERING;
-    if (!this.#blocked) this.deadline = Number.POSITIVE_INFINITY;
-  }
-
-  #trailerLines(): string {
-    const { trailer } = this.#decoder!;
-    return trailer === undefined ? '' : allowedTrailers(trailer, trailers);
-  }
-
-  /** Answers something that is no request, and ends. */
-  #refuse(fault: Fault): void {
-    this.context.countUnrouted(fault.status);
-    this.write(faultAnswer(fault, { headOnly: false, close: true, extra: '' }));
-    this.#linger();
-  }
-
-  #linger(): void {
-    if (this.#state === DEAD || this.#state === LINGER) return;
-    this.#state = LINGER;
-    this.#held = undefined;
-    this.#blocked = false;
-    const { linger, write } = this.#timeouts;
-    this.deadline = this.context.deadlines.in(
-      this.socket.writableLength > 0 ? Math.max(write, linger) : linger,
-    );
-    this.socket.end();
-    if (this.#halfClosed) return;
-    this.#paused = false;
-    this.socket.resume();
-  }
-
   /** The client has closed its sending side. */
   ended(): void {
     this.#halfClosed = true;
@@ -424,25 +493,11 @@ export class Client implements Expiring {
       case CHUNKED:
         return this.#leave(FAULTS.clientGone);
       case ANSWERING:
-        if (!this.#blocked) this.deadline = this.context.deadlines.in(HALF_CLOSED_GRACE);
-        return;
+        return this.#watch();
       case TUNNEL:
+        this.#watch();
         return this.#exchange!.tunnelEnded();
     }
-  }
-
-  /** All that was written has gone out. */
-  drained(): void {
-    if (this.#state === LINGER) return;
-    if (this.#blocked) {
-      this.#blocked = false;
-      if (this.#state === HEAD) return this.#next();
-      this.deadline =
-        this.requestRead || this.#paused
-          ? Number.POSITIVE_INFINITY
-          : this.context.deadlines.in(this.#timeouts.body);
-    }
-    this.#exchange?.drained();
   }
 
   /** The client is not there any more, or as good as. */
@@ -456,10 +511,9 @@ export class Client implements Expiring {
   /** The connection is gone, for whatever reason. */
   closed(): void {
     if (this.#state === DEAD) return;
-    const answering = this.#state !== LINGER;
     this.#bury();
     this.socket.destroy();
-    if (answering) this.#exchange?.clientGone(FAULTS.clientGone);
+    this.#exchange?.clientGone(FAULTS.clientGone);
     this.#return();
   }
 

@@ -10,6 +10,9 @@ import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Mint } from './mint.ts';
 
+/** How often deadlines are looked at, ms. */
+export const SWEEP = 200;
+
 /** Settings worked out for requests; replaced whole, like a table. */
 export interface Rules {
   readonly settings: ProxySettings;
@@ -33,6 +36,9 @@ export function rulesOf(settings: ProxySettings): Rules {
   };
 }
 
+/** Exchanges kept for later requests: a peak of traffic should not be remembered for ever. */
+const MOST_SPARE = 1024;
+
 /** What all connections of this process share. */
 export class Context {
   rules: Rules;
@@ -52,7 +58,12 @@ export class Context {
   constructor(settings: ProxySettings, clock: Clock) {
     this.rules = rulesOf(settings);
     this.clock = clock;
-    this.deadlines = new Deadlines(clock.monotonic());
+    this.deadlines = new Deadlines(clock.monotonic(), SWEEP);
+  }
+
+  /** Keeps an exchange for the next request, unless there are plenty. */
+  returned(exchange: Exchange): void {
+    if (this.exchanges.length < MOST_SPARE) this.exchanges.push(exchange);
   }
 
   countUnrouted(status: number): void {

@@ -56,7 +56,9 @@ export class Exchange implements Asker {
   #lane: Lane | undefined;
   #connection: UpstreamConnection | undefined;
   #pool: Pool | undefined;
+  /** Waits for a connection, which must be a new one if `#fresh`. */
   #waiting = false;
+  #fresh = false;
   /** The head for the endpoint with what came of the body along with it: what a second try would send. */
   #request = '';
   /** `#request` is all of it. */
@@ -65,6 +67,8 @@ export class Exchange implements Asker {
   #streamed = false;
   /** The method is safe to repeat. */
   #repeatable = true;
+  /** The client waits for 100 Continue before it sends the body. */
+  #expects = false;
   #chunkedUp = false;
   #chunkedDown = false;
   #headOnly = false;
@@ -137,6 +141,7 @@ export class Exchange implements Asker {
     this.#why = undefined;
     this.#keyHash = undefined;
     this.#startedAt = this.#context.clock.monotonic();
+    this.#context.deadlines.now = this.#startedAt;
     this.#sentAt = -1;
     this.#latency = -1;
     this.#occasions = 0;
@@ -169,7 +174,7 @@ export class Exchange implements Asker {
       const authority = text(buffer, head.hostStart, head.authorityEnd);
       this.#host = Buffer.from(authority.toLowerCase(), 'latin1');
       this.#hostName = authority.slice(0, head.hostEnd - head.hostStart).toLowerCase();
-      this.#hostLine = `x-forwarded-host: ${authority}\r\n`;
+      this.#hostLine = authority === '' ? '' : `x-forwarded-host: ${authority}\r\n`;
     }
     this.#table = table;
     this.#routes = table.routes(this.#hostName);
@@ -257,15 +262,10 @@ export class Exchange implements Asker {
     this.#chunkedUp = head.chunked;
     if (head.chunked) out += 'transfer-encoding: chunked\r\n';
     else if (head.contentLength >= 0) out += `content-length: ${head.contentLength}\r\n`;
-    if (head.expectContinue && !this.#whole) out += 'expect: 100-continue\r\n';
-    if (
-      head.upgradeNamed &&
-      head.upgrade >= 0 &&
-      head.minor === 1 &&
-      head.contentLength <= 0 &&
-      !head.chunked
-    ) {
-      const protocols = head.value(buffer, head.upgrade);
+    this.#expects = head.expectContinue && !this.#whole;
+    if (this.#expects) out += 'expect: 100-continue\r\n';
+    const protocols = upgradeOf(buffer, head);
+    if (protocols !== undefined) {
       this.#upgrade = protocols.toLowerCase();
       out += `connection: upgrade\r\nupgrade: ${protocols}\r\n`;
     }
@@ -305,16 +305,15 @@ export class Exchange implements Asker {
     this.#connect(false);
   }
 
+  /** `fresh`: on a new connection, since a used one has just turned out stale. */
   #connect(fresh: boolean): void {
     const pool = this.#pool!;
     const { terms } = this.#lane!;
     const connection = pool.take(terms.connect, fresh);
     if (connection === undefined) {
-      if (!pool.enqueue(this)) {
-        this.#leavePool();
-        return this.#give(FAULTS.overloaded);
-      }
+      if (!pool.enqueue(this)) return this.#give(FAULTS.overloaded);
       this.#waiting = true;
+      this.#fresh = fresh;
       this.#hold();
       // A client that has said all is still read: it may leave, and then nobody need wait.
       if (!this.#whole) this.client.pause();
@@ -323,6 +322,7 @@ export class Exchange implements Asker {
     }
     this.#connection = connection;
     connection.ask(this, terms, this.#request, this.#whole, this.#headOnly, this.#upgrade);
+    if (this.#expects) connection.expected();
     if (connection.connected) {
       // A first try that had to wait for nothing is sent as it comes; that spares a look at the clock.
       const at = this.#tries > 1 || this.#held ? this.#context.clock.monotonic() : this.#startedAt;
@@ -338,15 +338,16 @@ export class Exchange implements Asker {
 
   #sent(at: number): void {
     this.#sentAt = at;
-    this.#lane!.traffic.lastSentAt = at;
+    const { traffic } = this.#lane!;
+    if (at > traffic.lastSentAt) traffic.lastSentAt = at;
   }
 
   // ---- what the endpoint does
 
   granted(): void {
     this.#waiting = false;
-    this.client.waitFor(Number.POSITIVE_INFINITY);
-    this.#connect(false);
+    this.client.waitFor(0);
+    this.#connect(this.#fresh);
   }
 
   writable(): void {
@@ -362,7 +363,8 @@ export class Exchange implements Asker {
   }
 
   answer(buffer: Buffer, head: Head, from: number, to: number, end: End): void {
-    this.#latency = this.#context.clock.monotonic() - this.#sentAt;
+    // One that comes before the request was sent to its end says nothing of how fast the endpoint is.
+    if (this.client.requestRead) this.#latency = this.#context.clock.monotonic() - this.#sentAt;
     this.#status = head.status;
     // An answer that comes before the request has been read, or instead of an upgrade, is the last one.
     if (!this.client.requestRead || this.#upgrade !== undefined || this.client.lastRequest)
@@ -433,7 +435,6 @@ export class Exchange implements Asker {
       }
       if (fault.retry === 'stale' && reused && this.#repeatable) return this.#connect(true);
     }
-    this.#leavePool();
     this.#give(fault);
   }
 
@@ -479,18 +480,14 @@ export class Exchange implements Asker {
 
   clientGone(fault: Fault): void {
     if (!this.#active) return;
-    const tunnel = this.#status === 101;
-    this.#letGo();
     // A tunnel ends when somebody leaves it; there is nothing wrong with that.
-    if (tunnel) this.#record(101, undefined);
+    if (this.#status === 101) this.#record(101, undefined);
     else this.#record(fault.status, fault);
   }
 
   /** Ends an exchange from this side: the request turned out unsound, too large or too slow. */
   abort(fault: Fault): void {
-    if (!this.#active) return;
-    this.#letGo();
-    this.#give(fault);
+    if (this.#active) this.#give(fault);
   }
 
   /** It is `now`: a request whose answer has been waited for too long is slow, whatever comes of it. */
@@ -509,7 +506,8 @@ export class Exchange implements Asker {
   }
 
   #refuse(fault: Fault): void {
-    if (!this.client.requestRead || this.#upgrade !== undefined || this.#old) this.#close = true;
+    if (!this.client.requestRead || this.#upgrade !== undefined || this.#old || this.client.lastRequest)
+      this.#close = true;
     const version = this.#lane?.version;
     this.client.write(
       faultAnswer(fault, {
@@ -535,15 +533,6 @@ export class Exchange implements Asker {
     return this.#context.rules.settings.exposeVersion ? this.#lane!.line + this.#setCookie : this.#setCookie;
   }
 
-  /** Lets go of the endpoint: nobody is interested in its answer any more. */
-  #letGo(): void {
-    if (this.#waiting) this.#pool!.forget(this);
-    this.#waiting = false;
-    this.#connection?.destroy();
-    this.#connection = undefined;
-    this.#unhold();
-  }
-
   #leavePool(): void {
     if (this.#pool !== undefined) this.#pool.load--;
     this.#pool = undefined;
@@ -563,9 +552,7 @@ export class Exchange implements Asker {
 
   /** Every exchange is recorded exactly once, under the version chosen, however it ends. */
   #record(status: number, fault: Fault | undefined): void {
-    this.#active = false;
-    this.#leavePool();
-    this.#request = '';
+    this.#release();
     const duration = this.#context.clock.monotonic() - this.#startedAt;
     const lane = this.#lane;
     if (lane === undefined) {
@@ -594,6 +581,19 @@ export class Exchange implements Asker {
     });
   }
 
+  /** Lets go of everything: the exchange is lent on, and nothing of this request may be left in it. */
+  #release(): void {
+    this.#active = false;
+    if (this.#waiting) this.#pool!.forget(this);
+    this.#waiting = false;
+    // Still there if nobody is interested in its answer any more; one that is complete is back in its pool.
+    this.#connection?.destroy();
+    this.#connection = undefined;
+    this.#unhold();
+    this.#leavePool();
+    this.#request = '';
+  }
+
   /** Tells the trial how it ended. A client that left, or that we refused, speaks neither for nor against. */
   #testify(trial: TrialArm, status: number, failed: boolean, fault: Fault | undefined): void {
     const latency = this.#latency;
@@ -602,6 +602,17 @@ export class Exchange implements Asker {
     this.#trial = undefined;
     if (failed || fault === undefined) trial.end(this.#ticket, status, failed, latency);
   }
+}
+
+/**
+ * The protocols a request may switch to, or undefined. One with a body is an ordinary request; and h2c would be
+ * a tunnel past everything here, HTTP inside it included.
+ */
+function upgradeOf(buffer: Buffer, head: Head): string | undefined {
+  const asked = head.upgradeNamed && head.upgrade >= 0 && head.minor === 1;
+  if (!asked || head.contentLength > 0 || head.chunked) return undefined;
+  const protocols = head.value(buffer, head.upgrade);
+  return /\bh2c?\b/i.test(protocols) ? undefined : protocols;
 }
 
 /** Looks for a cookie in every Cookie field; leaves its value in `span`. */

@@ -9,7 +9,7 @@ import { compileTable } from '../routing/table.ts';
 import { Balancer } from '../upstream/balancer.ts';
 import { Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
-import { Context, rulesOf } from './context.ts';
+import { Context, rulesOf, SWEEP } from './context.ts';
 import type { Lane } from './lane.ts';
 import { Listener } from './listener.ts';
 import { Traffic } from './traffic.ts';
@@ -22,8 +22,6 @@ export interface World {
   readonly accessLog: LineSink | undefined;
 }
 
-/** How often deadlines are looked at, ms. */
-const SWEEP = 200;
 /** How often pools that no table names are looked for, ms; they are few and cost little. */
 const TIDY = 5000;
 

@@ -3,6 +3,7 @@ import { INLET, READ_INTO } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { Head, MORE, parseResponse } from '../http/head.ts';
+import { hold, join, worthALook } from '../http/held.ts';
 import { KEEP_ALIVE } from '../http/names.ts';
 import type { Address } from '../model/address.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
@@ -58,6 +59,8 @@ export class UpstreamConnection {
   #interim = 0;
   /** The request has been handed to the socket to its last byte. */
   #asked = false;
+  /** It is the endpoint's turn to say something. */
+  #answerDue = false;
   #headAsked = false;
   #upgradeAsked: string | undefined;
   /** How long the endpoint says it keeps an idle connection, ms. */
@@ -101,12 +104,23 @@ export class UpstreamConnection {
     this.#headAsked = headAsked;
     this.#upgradeAsked = upgrade;
     this.#asked = whole;
+    this.#answerDue = whole;
     this.#interim = 0;
     if (this.#state === IDLE) {
       this.#state = HEAD;
-      this.deadline = whole ? this.pool.deadlines.in(terms.head) : Number.POSITIVE_INFINITY;
+      this.#awaitHead();
     }
     this.socket.write(request, 'latin1');
+  }
+
+  /** The client waits for 100 Continue: the endpoint is to say something before the rest of the request is sent. */
+  expected(): void {
+    this.#answerDue = true;
+    if (this.#state === HEAD) this.#awaitHead();
+  }
+
+  #awaitHead(): void {
+    this.deadline = this.#answerDue ? this.pool.deadlines.in(this.#terms!.head) : Number.POSITIVE_INFINITY;
   }
 
   /** More of the request. False when more waits to be written than may: then wait for `writable`. */
@@ -114,17 +128,22 @@ export class UpstreamConnection {
     if (typeof data === 'string') this.socket.write(data, 'latin1');
     else this.socket.write(data);
     const waiting = this.socket.writableLength;
-    if (waiting > 0 && typeof data !== 'string') outletKept();
-    if (waiting < this.pool.limits.bufferBytes) return true;
-    // From now on it is for the endpoint to take what it was sent.
-    if (this.#state === HEAD || this.#state === TUNNEL) this.#waitForBody();
-    return false;
+    if (waiting > 0 && typeof data !== 'string') outletKept(data);
+    const room = waiting < this.pool.limits.bufferBytes;
+    if (this.#state === HEAD || this.#state === TUNNEL) {
+      // With room left it is for the client to go on; without, for the endpoint to take what it was sent.
+      this.#answerDue = false;
+      if (room) this.deadline = Number.POSITIVE_INFINITY;
+      else this.#waitForBody();
+    }
+    return room;
   }
 
   /** The request has been written to its last byte; from now on the endpoint is to answer. */
   asked(): void {
     this.#asked = true;
-    if (this.#state === HEAD) this.deadline = this.pool.deadlines.in(this.#terms!.head);
+    this.#answerDue = true;
+    if (this.#state === HEAD) this.#awaitHead();
   }
 
   pause(): void {
@@ -172,14 +191,13 @@ export class UpstreamConnection {
     if (this.#state !== CONNECTING) return;
     this.pool.reached();
     this.#state = HEAD;
-    this.deadline = this.#asked ? this.pool.deadlines.in(this.#terms!.head) : Number.POSITIVE_INFINITY;
+    this.#awaitHead();
     this.#asker!.writable();
   }
 
   #drained(): void {
-    if ((this.#state === HEAD && !this.#asked) || this.#state === TUNNEL) {
-      this.deadline = Number.POSITIVE_INFINITY;
-    }
+    if (this.#state === HEAD) this.#awaitHead();
+    else if (this.#state === TUNNEL) this.deadline = Number.POSITIVE_INFINITY;
     this.#asker?.writable();
   }
 
@@ -190,8 +208,10 @@ export class UpstreamConnection {
         INLET[length] = 0;
         this.#readHead(INLET, length);
       }
-    } else if (this.#state === IDLE || this.#state === CONNECTING) {
+    } else if (this.#state === IDLE) {
       this.destroy();
+    } else if (this.#state === CONNECTING) {
+      this.#fail(FAULTS.badResponse);
     } else {
       this.#readBody(INLET, 0, length);
     }
@@ -200,12 +220,13 @@ export class UpstreamConnection {
 
   /** The rest of a head that came in pieces. */
   #readHeld(length: number): void {
-    const before = this.#held!;
-    const joined = Buffer.allocUnsafe(before.length + length + 1);
-    before.copy(joined);
-    INLET.copy(joined, before.length, 0, length);
-    joined[joined.length - 1] = 0;
+    const joined = join(this.#held!, 0, INLET, length);
+    if (!worthALook(INLET, length, joined, this.pool.limits.headBytes)) {
+      this.#held = joined;
+      return;
+    }
     this.#held = undefined;
+    joined[joined.length - 1] = 0;
     this.#readHead(joined, joined.length - 1);
   }
 
@@ -214,8 +235,7 @@ export class UpstreamConnection {
     while (this.#state === HEAD && start < end) {
       const bodyStart = parseResponse(buffer, start, end, head, this.pool.limits);
       if (bodyStart === MORE) {
-        // Copied, since the buffer belongs to whoever reads next.
-        this.#held = Buffer.from(buffer.subarray(start, end));
+        this.#held = hold(buffer, start, end);
         return;
       }
       if (bodyStart < 0) return this.#fail(FAULTS.badResponse);
@@ -240,6 +260,8 @@ export class UpstreamConnection {
       to = bodyStart;
       this.#left = 0;
       this.#state = LENGTH;
+      // A 204 that announces a body may yet send it.
+      if (head.status === 204 && (head.contentLength > 0 || head.chunked)) this.#keep = false;
     } else if (head.chunked) {
       this.#decoder ??= new ChunkedDecoder();
       this.#decoder.reset();
@@ -317,7 +339,7 @@ export class UpstreamConnection {
     // Only what was asked for may be switched to; anything else is an answer to no question.
     const agreed =
       head.upgrade >= 0 && head.upgradeNamed ? head.value(buffer, head.upgrade).toLowerCase() : undefined;
-    if (agreed === undefined || !this.#upgradeAsked?.split(/\s*,\s*/).includes(agreed))
+    if (agreed === undefined || !this.#upgradeAsked?.split(',').some((asked) => asked.trim() === agreed))
       return this.#fail(FAULTS.badResponse);
     this.#state = TUNNEL;
     this.deadline = Number.POSITIVE_INFINITY;

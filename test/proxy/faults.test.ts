@@ -183,7 +183,7 @@ test('an endpoint that does not begin to answer in time is 504', async (t) => {
   client.say(get());
   const peer = await origin.next();
   await peer.message();
-  site.clock.wind(700);
+  site.clock.wind(900);
   const answer = await client.message();
   assert.equal(statusOf(answer), 504);
   assert.equal(JSON.parse(answer.body).fault, 'head-timeout');
@@ -200,7 +200,7 @@ test('a time is never over early, however long ago the clock was last looked at'
   );
   const idle = await site.connect();
   await warm(idle, origin);
-  site.clock.wind(150);
+  site.clock.wind(350);
   const client = await site.connect();
   client.say(get());
   await origin.peers[0]!.message();
@@ -217,7 +217,7 @@ test('an endpoint that falls silent inside its answer breaks the answer off, vis
   await peer.message();
   peer.say('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel');
   await client.take('hel');
-  site.clock.wind(700);
+  site.clock.wind(900);
   assert.equal(await client.gone(), 'reset');
   const { status, fault, bytesOut } = await site.record();
   assert.deepEqual({ status, fault, bytesOut }, { status: 200, fault: 'body-timeout', bytesOut: 3 });

@@ -348,7 +348,7 @@ test('a body that stops coming is 408, and the endpoint is not to blame', async 
   client.say(`${LONG_POST}\r\n012`);
   const peer = await origin.next();
   await peer.take('012');
-  site.clock.wind(500);
+  site.clock.wind(700);
   assert.match((await client.message()).line, / 408 /);
   await peer.gone();
   assert.deepEqual(site.counted('v'), {
@@ -369,7 +369,7 @@ test('an idle connection is closed when its time is over', async (t) => {
   const client = await site.connect();
   client.say(get());
   await client.message();
-  site.clock.wind(500);
+  site.clock.wind(700);
   assert.equal(await client.gone(), 'end');
   assert.equal(client.heard, '');
 });

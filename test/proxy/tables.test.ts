@@ -188,7 +188,7 @@ test('settled waits for a request that is tried on another endpoint', async (t) 
     settled = true;
     return at;
   });
-  site.clock.wind(1000);
+  site.clock.wind(1200);
   await eventually('the first endpoint to be given up', () => warned === 1);
   await new Promise(setImmediate);
   assert.equal(settled, false, 'the request is not sent yet');

@@ -130,12 +130,16 @@ test('a switch that nobody asked for is 502', async (t) => {
   assert.match((await client.message()).line, / 502 /);
 });
 
-test('a tunnel may be silent for as long as it likes', async (t) => {
+test('a tunnel may be silent for a long time, and is ended when that is over', async (t) => {
   const { site, client, peer } = await tunnel(t);
   // A connection that says nothing is closed by the same sweep that looks at the tunnel.
   const silent = await site.connect();
-  site.clock.wind(24 * 3600_000);
+  site.clock.wind(3500_000);
   await silent.gone();
   client.say('still here');
   assert.equal(await peer.bytes(10), 'still here');
+  site.clock.wind(3700_000);
+  await client.gone();
+  await peer.gone();
+  assert.deepEqual(site.counted('v').codes, { 101: 1 });
 });

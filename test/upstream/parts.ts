@@ -16,7 +16,7 @@ export function poolOf(
   address: string,
   pooling: Partial<PoolLimits> = {},
 ): { pool: Pool; deadlines: Deadlines } {
-  const deadlines = new Deadlines(0);
+  const deadlines = new Deadlines(0, 0);
   const pool = new Pool(
     reachable(address),
     deadlines,

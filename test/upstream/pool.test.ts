@@ -215,7 +215,7 @@ test('a pool that is named again keeps its connections', async (t) => {
 
 test('an endpoint has one pool however many name it, and the last sets its limits', async (t) => {
   const origin = await Origin.open(t, always('ok'));
-  const pools = new Pools(new Deadlines(0), silent);
+  const pools = new Pools(new Deadlines(0, 0), silent);
   const pool = pools.get(origin.address, LIMITS, { connections: 1, pending: 1 });
   assert.equal(pools.get(origin.address, LIMITS, { connections: 2, pending: 1 }), pool);
   assert.equal(pool.pooling.connections, 2);
@@ -233,7 +233,7 @@ test('an endpoint has one pool however many name it, and the last sets its limit
 });
 
 test('an endpoint that is no address is refused by name', () => {
-  const pools = new Pools(new Deadlines(0), silent);
+  const pools = new Pools(new Deadlines(0, 0), silent);
   assert.throws(
     () => pools.get('nowhere', LIMITS, { connections: 1, pending: 1 }),
     /endpoint "nowhere": a port/,
