@@ -22,7 +22,7 @@ interface Ongoing {
   readonly since: number;
   /** When each source was last heard. */
   readonly heard: Map<string, number>;
-  /** What the rollout had cost at moments of the last seconds, oldest first. */
+  /** What the rollout had cost when it was looked at in the last seconds, oldest first. */
   readonly costs: { readonly at: number; readonly harm: Harm }[];
 }
 
@@ -96,7 +96,14 @@ export class Evidence {
 
   /** What has come of a rollout since the last call; undefined if it gathers nothing. `t`: seconds, passed on. */
   take(rollout: string, t: number): Tick | undefined {
-    return this.#ongoing.get(rollout)?.gathering.take(t);
+    const ongoing = this.#ongoing.get(rollout);
+    if (ongoing === undefined) return undefined;
+    const { gathering, costs } = ongoing;
+    const now = this.#clock.monotonic();
+    costs.push({ at: now, harm: gathering.harm });
+    // The newest of those that are old enough is what the last seconds began with.
+    while (costs.length > 1 && costs[1]!.at <= now - LATELY) costs.shift();
+    return gathering.take(t);
   }
 
   /**
@@ -121,13 +128,9 @@ export class Evidence {
   harm(rollout: string): { readonly harm: Harm; readonly lately: Harm } | undefined {
     const ongoing = this.#ongoing.get(rollout);
     if (ongoing === undefined) return undefined;
-    const { costs } = ongoing;
     const { harm } = ongoing.gathering;
-    const now = this.#clock.monotonic();
-    costs.push({ at: now, harm });
-    // The newest of those that are old enough is what the last seconds began with.
-    while (costs.length > 1 && costs[1]!.at <= now - LATELY) costs.shift();
-    const then = costs[0]!.at <= now - LATELY ? costs[0]!.harm : NO_HARM;
+    const before = this.#clock.monotonic() - LATELY;
+    const then = ongoing.costs.findLast(({ at }) => at <= before)?.harm ?? NO_HARM;
     return { harm, lately: less(harm, then) };
   }
 

@@ -113,6 +113,7 @@ test('what the last ten seconds have cost is told apart', () => {
   for (let second = 1; second <= 15; second++) {
     clock.wind(1000);
     evidence.add([post(1, second, { requests: [0, 1] })], 'worker 1');
+    evidence.take('r1', second);
     assert.equal(lately(), Math.min(second, 10));
   }
 });
