@@ -1,4 +1,4 @@
-import { type Dispersion, disperse, dispersionIndex, noDispersion } from '../analysis/dispersion.ts';
+import { dispersionIndex, SLOTS } from '../analysis/dispersion.ts';
 import type { Batch, Marked, Pair, Tick, Trials } from '../analysis/evidence.ts';
 import { countUnit, noUnits, type Units } from '../analysis/units.ts';
 import { type ByArm, conversionKind, type Tally, type TrialCounts } from '../model/evidence.ts';
@@ -29,10 +29,8 @@ export class Gathering {
   readonly #units = new Map<string, Units>();
   /** The number of the last post, by source. */
   readonly #heard = new Map<string, number>();
-  /** Dispersion rows of this tick. */
-  #rows: (readonly [slot: number, requests: number, failures: number, slow: number])[] = [];
-  #failed: Dispersion = noDispersion();
-  #slowed: Dispersion = noDispersion();
+  /** The baseline's requests of this epoch, by the slot of their key's dispersion. */
+  readonly #slots = { requests: zeros(), failures: zeros(), slow: zeros() };
   /** By propensity, then by kind of event. */
   #batches = new Map<number, Map<string, Sums>>();
   #requests: Pair = NOBODY;
@@ -73,8 +71,12 @@ export class Gathering {
     this.#failures = plus(this.#failures, counts.failures);
     this.#slow = plus(this.#slow, counts.slow);
     const { dispersed } = counts;
-    for (let i = 0; i + 3 < dispersed.length; i += 4)
-      this.#rows.push([dispersed[i]!, dispersed[i + 1]!, dispersed[i + 2]!, dispersed[i + 3]!]);
+    for (let i = 0; i + 3 < dispersed.length; i += 4) {
+      const slot = dispersed[i]!;
+      this.#slots.requests[slot]! += dispersed[i + 1]!;
+      this.#slots.failures[slot]! += dispersed[i + 2]!;
+      this.#slots.slow[slot]! += dispersed[i + 3]!;
+    }
     this.#weigh(counts);
     return true;
   }
@@ -87,7 +89,6 @@ export class Gathering {
   /** What came since the last call, as the judge wants it. `t`: seconds since the rollout began. */
   take(t: number): Tick {
     const { sticky, latency } = this.trial;
-    this.#disperse();
     const batches = Array.from(this.#batches, ([w, kinds]) => this.#batch(w, kinds));
     const tried = [...this.#batches.values()].map((kinds) => kinds.get('tried'));
     const [trials, stableTrials] = outcomes(tried);
@@ -99,10 +100,10 @@ export class Gathering {
       ...(sticky && {
         requests: this.#requests,
         requestErrors: this.#failures,
-        phi: dispersionIndex(this.#failed),
+        phi: dispersionIndex({ bad: this.#slots.failures, requests: this.#slots.requests }),
         ...(latency?.p95 !== undefined && {
           requestSlow95: this.#slow,
-          phiLatency: dispersionIndex(this.#slowed),
+          phiLatency: dispersionIndex({ bad: this.#slots.slow, requests: this.#slots.requests }),
         }),
       }),
     };
@@ -147,19 +148,6 @@ export class Gathering {
     };
   }
 
-  /** Spreads what came since the last tick over the slots of its keys. */
-  #disperse(): void {
-    this.#failed = disperse(
-      this.#failed,
-      this.#rows.map(([slot, requests, failures]) => [slot, failures, requests]),
-    );
-    this.#slowed = disperse(
-      this.#slowed,
-      this.#rows.map(([slot, requests, , slow]) => [slot, slow, requests]),
-    );
-    this.#rows = [];
-  }
-
   #batch(w: number, kinds: ReadonlyMap<string, Sums>): Batch {
     const { latency, conversions = [] } = this.trial;
     const pair = (kind: string) => total(kinds.get(kind));
@@ -175,6 +163,10 @@ export class Gathering {
       }),
     };
   }
+}
+
+function zeros(): number[] {
+  return new Array<number>(SLOTS).fill(0);
 }
 
 /** Counts by version join those of the candidate and of both. */
