@@ -3,10 +3,11 @@ import { parseArgs } from 'node:util';
 import { Unreachable } from './process/ask.ts';
 import { LOCAL } from './process/local.ts';
 import { REMOTE } from './process/remote.ts';
+import { rollout } from './process/rollouts.ts';
 import { EXIT, type Exit, HELP, overview, UsageError, type Verb, verbHelp } from './process/verb.ts';
 import { version } from './process/version.ts';
 
-const VERBS: Readonly<Record<string, Verb>> = { ...LOCAL, ...REMOTE };
+const VERBS: Readonly<Record<string, Verb>> = { ...LOCAL, ...REMOTE, rollout };
 
 process.exitCode = await main(process.argv.slice(2));
 

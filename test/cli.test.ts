@@ -12,7 +12,7 @@ import type { Change } from '../src/model/record.ts';
 import { version } from '../src/process/version.ts';
 import { spillway } from './process/command.ts';
 
-const VERBS = ['run', 'check', 'schema', 'quickstart', 'status', 'weights', 'rollback'];
+const VERBS = ['run', 'check', 'schema', 'quickstart', 'status', 'weights', 'rollback', 'rollout'];
 
 interface Heard {
   readonly line: string;

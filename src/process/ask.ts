@@ -4,7 +4,7 @@ import type { ProblemBody } from '../model/api.ts';
 
 /** A question to the admin API of a running Spillway. */
 export interface Question {
-  readonly method: 'GET' | 'PUT' | 'POST';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   /** With the leading slash, and the query. */
   readonly path: string;
   readonly body?: object;

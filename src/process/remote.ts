@@ -9,18 +9,18 @@ import { type Call, EXIT, type Exit, type Option, UsageError, type Verb } from '
 
 const ADMIN = 'http://127.0.0.1:8081';
 /** Milliseconds that the network and the API may take, beyond what the workers are given. */
-const PATIENCE = 5_000;
+export const PATIENCE = 5_000;
 
-const ASKING: Readonly<Record<string, Option>> = {
+export const ASKING: Readonly<Record<string, Option>> = {
   admin: { value: 'URL', says: `Where its admin API is. Default: SPILLWAY_ADMIN, else ${ADMIN}.` },
   timeout: { value: 'TIME', says: 'How long to wait, as 500ms or 10s; 30s at most. Default 2s.' },
   json: { says: 'Print the answer as JSON.' },
 };
-const CHANGING: Readonly<Record<string, Option>> = {
+export const CHANGING: Readonly<Record<string, Option>> = {
   reason: { value: 'TEXT', says: 'Why; stands in the audit log.' },
   'if-match': { value: 'REVISION', says: 'Only if this is still the newest revision.' },
 };
-const TOKEN = 'The token, where one is needed, is read from SPILLWAY_TOKEN.';
+export const TOKEN = 'The token, where one is needed, is read from SPILLWAY_TOKEN.';
 
 const status: Verb = {
   usage: '[SERVICE]',
@@ -87,14 +87,14 @@ async function change(
   return made.receipt?.live === false ? EXIT.incomplete : EXIT.done;
 }
 
-function adminOf(call: Call): Admin {
+export function adminOf(call: Call): Admin {
   const url = call.text('admin') ?? call.env['SPILLWAY_ADMIN'] ?? ADMIN;
   if (!/^(https?:\/\/|unix:\/)/.test(url) || !URL.canParse(url))
     throw new UsageError(`"${url}" is not where an admin API can be; write ${ADMIN} or unix:/path.`);
   return { url, token: call.env['SPILLWAY_TOKEN'] };
 }
 
-function timeoutOf(call: Call): number {
+export function timeoutOf(call: Call): number {
   const text = call.text('timeout') ?? '2s';
   const time = parseDuration(text);
   if (time === undefined || time > 30_000)
@@ -102,7 +102,7 @@ function timeoutOf(call: Call): number {
   return time;
 }
 
-function preconditionOf(call: Call): Record<string, string> {
+export function preconditionOf(call: Call): Record<string, string> {
   const revision = call.text('if-match');
   if (revision === undefined) return {};
   if (!/^\d+$/.test(revision))

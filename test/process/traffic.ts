@@ -1,0 +1,53 @@
+import { Agent, get } from 'node:http';
+import type { TestContext } from 'node:test';
+
+/** How many of a version's requests went how. */
+export interface Tally {
+  requests: number;
+  errors: number;
+}
+
+/** Steady traffic of ever new users, until the test is over. */
+export class Traffic {
+  readonly versions = new Map<string, Tally>();
+  /** When a version was last seen to answer, and when it was first seen to fail, monotonic ms. */
+  readonly lastOf = new Map<string, number>();
+  readonly firstErrorOf = new Map<string, number>();
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #timer: NodeJS.Timeout;
+
+  /** `rate`: requests a second. */
+  constructor(t: TestContext, url: string, rate: number) {
+    const began = performance.now();
+    let sent = 0;
+    this.#timer = setInterval(() => {
+      for (const due = ((performance.now() - began) / 1000) * rate; sent < due; sent++) this.#ask(url, sent);
+    }, 10);
+    t.after(() => {
+      clearInterval(this.#timer);
+      this.#agent.destroy();
+    });
+  }
+
+  /** Resolves when so many requests have been answered. */
+  async answered(count: number): Promise<void> {
+    while ([...this.versions.values()].reduce((sum, { requests }) => sum + requests, 0) < count)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  #ask(url: string, user: number): void {
+    const request = get(url, { agent: this.#agent, headers: { 'x-user': `user-${user}` } }, (response) => {
+      const version = String(response.headers['x-spillway-version']);
+      const failed = response.statusCode! >= 500;
+      const tally = this.versions.get(version) ?? { requests: 0, errors: 0 };
+      tally.requests++;
+      if (failed) tally.errors++;
+      this.versions.set(version, tally);
+      this.lastOf.set(version, performance.now());
+      if (failed && !this.firstErrorOf.has(version)) this.firstErrorOf.set(version, performance.now());
+      response.resume();
+    });
+    // At the end of the test connections are cut.
+    request.on('error', () => {});
+  }
+}
