@@ -20,6 +20,9 @@ export interface Fuzzed {
   readonly failure: { readonly packets: readonly string[]; readonly wrong: string } | undefined;
 }
 
+/** Milliseconds spent at most on making a failing input smaller: one that hangs takes its time every time. */
+const SHRINKING = 30_000;
+
 /** Checks mutations of the seeds until one fails or all are done. */
 export async function fuzz({ seeds, inputs, seed, abreast, check }: Fuzzing): Promise<Fuzzed> {
   const random = new Random(seed);
@@ -57,9 +60,10 @@ async function shrink(
 ): Promise<readonly string[]> {
   const joined = [packets.join('')];
   let best = (await fails(joined)) ? joined : packets;
+  const deadline = performance.now() + SHRINKING;
   for (let length = 256; length >= 1; length = Math.floor(length / 2)) {
     for (let packet = 0; packet < best.length; packet++) {
-      for (let at = 0; at < best[packet]!.length; ) {
+      for (let at = 0; at < best[packet]!.length && performance.now() < deadline; ) {
         const smaller = best.with(packet, best[packet]!.slice(0, at) + best[packet]!.slice(at + length));
         if (await fails(smaller)) best = smaller;
         else at += length;
