@@ -6,7 +6,7 @@ import type { Harm, SeenSoFar } from '../model/rollout.ts';
 import type { Trial } from '../model/trial.ts';
 
 /** Counts of one kind of event, [candidate, all] by mark. */
-type Sums = Map<number, Pair>;
+type Sums = Map<number, [candidate: number, all: number]>;
 
 const NOBODY: Pair = [0, 0];
 export const NO_HARM: Harm = {
@@ -36,24 +36,24 @@ export class Gathering {
   #requests: Pair = NOBODY;
   #failures: Pair = NOBODY;
   #slow: Pair = NOBODY;
-  #seen: SeenSoFar = { requests: 0, keys: 0 };
-  #harm: Harm;
+  readonly #seen = { requests: 0, keys: 0 };
+  readonly #harm: { -readonly [K in keyof Harm]: Harm[K] };
 
   /** `before`: the epoch of the same rollout before this one, whose harm is added to. */
   constructor(trial: Trial, before?: Gathering) {
     this.trial = trial;
     this.#harmed = before === undefined ? noUnits() : before.#harmed;
-    this.#harm = before === undefined ? NO_HARM : before.#harm;
+    this.#harm = { ...(before === undefined ? NO_HARM : before.#harm) };
   }
 
   /** How far the candidate has come in this epoch. */
   get seen(): SeenSoFar {
-    return this.#seen;
+    return { ...this.#seen };
   }
 
   /** What the candidate has cost since the rollout began. */
   get harm(): Harm {
-    return this.#harm;
+    return { ...this.#harm };
   }
 
   /** Takes in what a source counted. False if it is of another epoch, or was taken in before. */
@@ -115,9 +115,9 @@ export class Gathering {
   }
 
   #tally(batch: Map<string, Sums>, { kind, counts, keys }: Tally): void {
-    const sums = batch.get(kind) ?? new Map<number, Pair>();
+    const sums: Sums = batch.get(kind) ?? new Map();
     batch.set(kind, sums);
-    for (let i = 0; i + 2 < counts.length; i += 3) add(sums, counts[i]!, [counts[i + 1]!, counts[i + 2]!]);
+    for (let i = 0; i + 2 < counts.length; i += 3) add(sums, counts[i]!, counts[i + 1]!, counts[i + 2]!);
     if (keys.length === 0) return;
     const units = this.#units.get(kind) ?? noUnits();
     this.#units.set(kind, units);
@@ -125,27 +125,23 @@ export class Gathering {
       const slot = keys[i]! >>> 1;
       const candidate = (keys[i]! & 1) === 1;
       if (!countUnit(units, slot, candidate)) continue;
-      add(sums, keys[i + 1]!, candidate ? [0, 1] : [1, 0]);
+      add(sums, keys[i + 1]!, candidate ? 0 : 1, candidate ? 1 : 0);
       if (candidate) this.#notice(kind, slot);
     }
   }
 
   /** Something happened to a key of the candidate for the first time in this epoch. */
   #notice(kind: string, slot: number): void {
-    if (kind === 'seen') this.#seen = { ...this.#seen, keys: this.#seen.keys + 1 };
-    if (kind === 'erred' && countUnit(this.#harmed, slot, true))
-      this.#harm = { ...this.#harm, keys: this.#harm.keys + 1 };
+    if (kind === 'seen') this.#seen.keys++;
+    if (kind === 'erred' && countUnit(this.#harmed, slot, true)) this.#harm.keys++;
   }
 
   #weigh({ requests, failures }: TrialCounts): void {
-    this.#seen = { ...this.#seen, requests: this.#seen.requests + requests[1] };
-    this.#harm = {
-      ...this.#harm,
-      requests: this.#harm.requests + requests[1],
-      failures: this.#harm.failures + failures[1],
-      baselineRequests: this.#harm.baselineRequests + requests[0],
-      baselineFailures: this.#harm.baselineFailures + failures[0],
-    };
+    this.#seen.requests += requests[1];
+    this.#harm.requests += requests[1];
+    this.#harm.failures += failures[1];
+    this.#harm.baselineRequests += requests[0];
+    this.#harm.baselineFailures += failures[0];
   }
 
   #batch(w: number, kinds: ReadonlyMap<string, Sums>): Batch {
@@ -174,8 +170,14 @@ function plus([canary, all]: Pair, [baseline, candidate]: ByArm): Pair {
   return [canary + candidate, all + baseline + candidate];
 }
 
-function add(sums: Sums, mark: number, counts: ByArm): void {
-  sums.set(mark, plus(sums.get(mark) ?? NOBODY, counts));
+function add(sums: Sums, mark: number, baseline: number, candidate: number): void {
+  const sum = sums.get(mark);
+  if (sum === undefined) {
+    sums.set(mark, [candidate, baseline + candidate]);
+  } else {
+    sum[0] += candidate;
+    sum[1] += baseline + candidate;
+  }
 }
 
 function total(sums: Sums | undefined): Pair {
