@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { askPrometheus, fillIn } from '../../src/gates/prometheus.ts';
 import type { Gate } from '../../src/model/rollout.ts';
+import { needPrometheus, runPrometheus } from '../metrics/prometheus.ts';
 import {
   broken,
   circumstancesOf,
@@ -158,4 +159,29 @@ test('One that does not answer in time is unknown', async (t) => {
   await receiver.next();
   await world.pass(5000);
   assert.match((await asking).says, /no answer within 5000 ms/);
+});
+
+test('A real Prometheus is understood', { timeout: 120_000 }, async (t) => {
+  if (!needPrometheus(t)) return;
+  const url = await runPrometheus(t);
+  const valued = (expression: string) =>
+    `sum by (version) (label_replace(${expression}, "version", "{{version}}", "", "")) > -1`;
+  for (const [query, bound, answer, says] of [
+    [valued('vector(2)'), { atMost: 2 }, 'pass', /^v2 has 2,/],
+    [valued('vector(2.5)'), { atMost: 2 }, 'fail', /^v2 has 2.5,/],
+    ['scalar(vector(7))', { atLeast: 7 }, 'pass', /^v2 has 7,/],
+    [valued('vector(3)'), { ratioAtMost: 1 }, 'pass', /^v2 has 3 and v1 3,/],
+    ['vector(1) / 0', { atMost: 2 }, 'unknown', /is \+Inf/],
+    ['vector(0) / 0', { atMost: 2 }, 'unknown', /is NaN/],
+    ['absent_metric{version="{{version}}"}', { atMost: 2 }, 'unknown', /no data of v2/],
+    ['vector(1) or label_replace(vector(2), "a", "b", "", "")', { atMost: 2 }, 'unknown', /2 series/],
+    ['"text"', { atMost: 2 }, 'unknown', /gives a string/],
+    ['up[5m]', { atMost: 2 }, 'unknown', /gives a matrix/],
+    ['sum(', { atMost: 2 }, 'unknown', /answered 400: .*parse error/],
+  ] as const) {
+    const gate: Prometheus = { name: 'x', moment: 'during', kind: 'prometheus', url, query, ...bound };
+    const result = await ask(gate);
+    assert.equal(result.answer, answer, `${query}: ${result.says}`);
+    assert.match(result.says, says);
+  }
 });
