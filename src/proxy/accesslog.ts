@@ -11,9 +11,11 @@ export interface AccessLine {
   readonly requestId: string;
   readonly service: string | undefined;
   readonly version: string | undefined;
-  /** Why that version: override, header, cookie, minted, address, random or whole. */
+  /** Why that version: override, header, cookie, minted, address or random. */
   readonly why: string | undefined;
   readonly method: string;
+  /** As received, without the query, which may hold what is nobody's business. */
+  readonly path: string;
   readonly status: number;
   readonly latency: number;
   readonly duration: number;
@@ -56,7 +58,7 @@ export class AccessLog {
   write(line: AccessLine): void {
     const { latency, duration } = line;
     this.#sink.write(
-      `{"time":"${new Date(this.#clock.now()).toISOString()}","id":${JSON.stringify(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"why":${quoted(line.why)},"method":${JSON.stringify(line.method)},"status":${line.status},"latency":${latency < 0 ? 'null' : latency.toFixed(3)},"duration":${duration.toFixed(3)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`}}\n`,
+      `{"time":"${new Date(this.#clock.now()).toISOString()}","id":${JSON.stringify(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"why":${quoted(line.why)},"method":${JSON.stringify(line.method)},"path":${JSON.stringify(line.path)},"status":${line.status},"latency":${latency < 0 ? 'null' : latency.toFixed(3)},"duration":${duration.toFixed(3)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`}}\n`,
     );
   }
 }

@@ -1,26 +1,11 @@
-import { equalsFolded, text } from '../http/bytes.ts';
+import { text } from '../http/bytes.ts';
 import { dropNominated, type Head } from '../http/head.ts';
-import {
-  COOKIE,
-  X_FORWARDED_FOR,
-  X_FORWARDED_HOST,
-  X_FORWARDED_PROTO,
-  X_REQUEST_ID,
-  X_SPILLWAY_EVENT,
-  X_SPILLWAY_VERSION,
-} from '../http/names.ts';
+import { X_REQUEST_ID, X_SPILLWAY_EVENT, X_SPILLWAY_VERSION } from '../http/names.ts';
 import { piece } from '../http/piece.ts';
 import { requestLines, responseLines } from '../http/rewrite.ts';
 import type { TrialArm } from '../metrics/trial.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
-import { findCookie, MINTED_COOKIE, type Span } from '../routing/key.ts';
-import {
-  type RoutedService,
-  type RoutedVersion,
-  type Routes,
-  resolveService,
-  type Table,
-} from '../routing/table.ts';
+import { type RoutedService, type RoutedVersion, resolveService } from '../routing/table.ts';
 import type { Asker, End } from '../upstream/asker.ts';
 import type { UpstreamConnection } from '../upstream/connection.ts';
 import type { Pool } from '../upstream/pool.ts';
@@ -28,15 +13,13 @@ import { hashKey } from './accesslog.ts';
 import { faultAnswer } from './answer.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
+import { Host } from './host.ts';
+import { type FoundKey, findKey } from './key.ts';
 import type { Lane } from './lane.ts';
+import { forwardedOn, localHost } from './provenance.ts';
 
 /** A request is tried on at most this many endpoints. */
 const MOST_TRIES = 3;
-/** How long a minted key is good for: longer than any rollout, shorter than for ever. */
-const KEY_COOKIE = 'Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax';
-
-const MINTED = Buffer.from(MINTED_COOKIE, 'latin1');
-const span: Span = { start: 0, end: 0 };
 
 /**
  * One request and its response, from first byte to record. A connection has one for as long as it has a
@@ -85,6 +68,7 @@ export class Exchange implements Asker {
   #why: string | undefined;
   #keyHash: number | undefined;
   #method = '';
+  #path = '';
   #startedAt = 0;
   #sentAt = 0;
   #latency = -1;
@@ -95,12 +79,7 @@ export class Exchange implements Asker {
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /** The host that the last request of this connection named, and what it leads to. */
-  #host = Buffer.alloc(0);
-  #hostLine = '';
-  #hostName = '';
-  #routes: Routes<Lane> | undefined;
-  #table: Table<Lane> | undefined;
+  readonly #host = new Host();
 
   constructor(context: Context) {
     this.#context = context;
@@ -154,30 +133,17 @@ export class Exchange implements Asker {
   #match(buffer: Buffer, head: Head): RoutedService<Lane> | Fault {
     const table = this.#context.table;
     this.#requestId = this.#idOf(buffer, head);
-    if (this.#context.accessLog !== undefined) this.#method = text(buffer, head.start, head.methodEnd);
+    if (this.#context.accessLog !== undefined) {
+      this.#method = text(buffer, head.start, head.methodEnd);
+      this.#path = text(buffer, head.targetStart, head.targetEnd).split('?', 1)[0]!;
+    }
     if (table === undefined) return FAULTS.noService;
-    this.#readHost(buffer, head, table);
-    const routes = this.#routes;
-    if (routes === undefined)
-      return table.hosts && this.#host.length > 0 ? FAULTS.misdirected : FAULTS.noService;
+    const routes = this.#host.routes(buffer, head, table);
+    if (routes === undefined) return table.hosts && this.#host.named ? FAULTS.misdirected : FAULTS.noService;
     const service =
       routes.only ?? resolveService(routes, text(buffer, head.targetStart, head.targetEnd) || '/');
     if (service === undefined) return FAULTS.noService;
     return typeof service === 'string' ? FAULTS.badRequest : service;
-  }
-
-  /** Looks the host up in the table, unless it is the host and the table of the request before. */
-  #readHost(buffer: Buffer, head: Head, table: Table<Lane>): void {
-    const same = head.hostStart > 0 && equalsFolded(buffer, head.hostStart, head.authorityEnd, this.#host);
-    if (same && table === this.#table) return;
-    if (!same) {
-      const authority = text(buffer, head.hostStart, head.authorityEnd);
-      this.#host = Buffer.from(authority.toLowerCase(), 'latin1');
-      this.#hostName = authority.slice(0, head.hostEnd - head.hostStart).toLowerCase();
-      this.#hostLine = authority === '' ? '' : `x-forwarded-host: ${authority}\r\n`;
-    }
-    this.#table = table;
-    this.#routes = table.routes(this.#hostName);
   }
 
   /** Override, then the split by the client's key. */
@@ -195,57 +161,24 @@ export class Exchange implements Asker {
         return version;
       }
     }
-    const key = this.#findKey(buffer, head, service);
-    if (this.#context.accessLog !== undefined) this.#keyHash = hashKey(key, span.start, span.end);
-    const version = service.versions[service.split.choose(key, span.start, span.end)]!;
+    const key = findKey(buffer, head, service.key, this.client, this.#context.mint);
+    this.#why = key.why;
+    this.#setCookie = key.setCookie;
+    if (this.#context.accessLog !== undefined) this.#keyHash = hashKey(key.bytes, key.start, key.end);
+    const version = service.versions[service.split.choose(key.bytes, key.start, key.end)]!;
     if (version.lane.trial !== undefined) this.#assign(version.lane.trial, buffer, head, key);
     return version;
   }
 
-  /** Counts a choice that the split made for the key `span` of `key`. */
-  #assign(trial: TrialArm, buffer: Buffer, head: Head, key: Buffer): void {
+  /** Counts a choice that the split made for this key. */
+  #assign(trial: TrialArm, buffer: Buffer, head: Head, key: FoundKey): void {
     this.#trial = trial;
-    this.#ticket = trial.assign(key, span.start, span.end, this.#why !== 'random', this.#startedAt);
+    this.#ticket = trial.assign(key.bytes, key.start, key.end, this.#why !== 'random', this.#startedAt);
     if (trial.converts)
       this.#occasions = trial.occasions(
         text(buffer, head.start, head.methodEnd),
         text(buffer, head.targetStart, head.targetEnd),
       );
-  }
-
-  /** The client's key, as the bytes `span` of what is returned; made up where there is none. */
-  #findKey(buffer: Buffer, head: Head, service: RoutedService<Lane>): Buffer {
-    const key = service.key;
-    if (key.header !== undefined) {
-      const index = head.findName(buffer, key.header);
-      if (index >= 0 && head.spans[4 * index + 3]! > head.spans[4 * index + 2]!) {
-        span.start = head.spans[4 * index + 2]!;
-        span.end = head.spans[4 * index + 3]!;
-        this.#why = 'header';
-        return buffer;
-      }
-    }
-    if (head.has(COOKIE)) {
-      if (key.cookie !== undefined && findInCookies(buffer, head, key.cookie)) {
-        this.#why = 'cookie';
-        return buffer;
-      }
-      if (key.mint && findInCookies(buffer, head, MINTED)) {
-        this.#why = 'minted';
-        return buffer;
-      }
-    }
-    return this.#makeKey(key.mint, key.address);
-  }
-
-  #makeKey(mint: boolean, byAddress: boolean): Buffer {
-    const made = Buffer.from(mint || !byAddress ? this.#context.mint.key() : this.client.address, 'latin1');
-    if (mint)
-      this.#setCookie = `set-cookie: ${MINTED_COOKIE}=${made.toString('latin1')}; ${KEY_COOKIE}${this.client.scheme === 'https' ? '; Secure' : ''}\r\n`;
-    this.#why = mint ? 'minted' : byAddress ? 'address' : 'random';
-    span.start = 0;
-    span.end = made.length;
-    return made;
   }
 
   /** What is sent to the endpoint: the lines kept, then ours, then framing that is ours too, then what came of the body. */
@@ -257,7 +190,9 @@ export class Exchange implements Asker {
     let out = requestLines(buffer, head, this.client.trusted ? drops.trusted : drops.stranger);
     if (ownHost)
       out += `host: ${head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : localHost(this.client)}\r\n`;
-    out += this.client.trusted ? this.#forwardedOn(buffer, head) : this.client.forwarded + this.#hostLine;
+    out += this.client.trusted
+      ? forwardedOn(buffer, head, this.client, this.#host.line)
+      : this.client.forwarded + this.#host.line;
     out += `x-request-id: ${this.#requestId}\r\n${lane.line}`;
     this.#chunkedUp = head.chunked;
     if (head.chunked) out += 'transfer-encoding: chunked\r\n';
@@ -271,18 +206,6 @@ export class Exchange implements Asker {
     }
     const sent = piece(`${out}\r\n`, buffer, from, to, this.#chunkedUp, end);
     return typeof sent === 'string' ? sent : sent.toString('latin1');
-  }
-
-  /** What a trusted peer says of the client, with that peer added to it. */
-  #forwardedOn(buffer: Buffer, head: Head): string {
-    let addresses = '';
-    for (let i = head.find(X_FORWARDED_FOR); i >= 0; i = head.find(X_FORWARDED_FOR, i + 1))
-      addresses += `${head.value(buffer, i)}, `;
-    const proto = head.find(X_FORWARDED_PROTO);
-    const host = head.find(X_FORWARDED_HOST);
-    const protoLine = `x-forwarded-proto: ${proto < 0 ? this.client.scheme : head.value(buffer, proto)}\r\n`;
-    const hostLine = host < 0 ? this.#hostLine : `x-forwarded-host: ${head.value(buffer, host)}\r\n`;
-    return `x-forwarded-for: ${addresses}${this.client.address}\r\n${protoLine}${hostLine}`;
   }
 
   #idOf(buffer: Buffer, head: Head): string {
@@ -571,6 +494,7 @@ export class Exchange implements Asker {
       version: lane?.version,
       why: this.#why,
       method: this.#method,
+      path: this.#path,
       status,
       latency: this.#latency,
       duration,
@@ -613,19 +537,4 @@ function upgradeOf(buffer: Buffer, head: Head): string | undefined {
   if (!asked || head.contentLength > 0 || head.chunked) return undefined;
   const protocols = head.value(buffer, head.upgrade);
   return /\bh2c?\b/i.test(protocols) ? undefined : protocols;
-}
-
-/** Looks for a cookie in every Cookie field; leaves its value in `span`. */
-function findInCookies(buffer: Buffer, head: Head, name: Uint8Array): boolean {
-  for (let i = head.find(COOKIE); i >= 0; i = head.find(COOKIE, i + 1)) {
-    if (findCookie(buffer, head.spans[4 * i + 2]!, head.spans[4 * i + 3]!, name, span)) return true;
-  }
-  return false;
-}
-
-/** The address the client connected to: what an HTTP/1.0 request without Host can only have meant. */
-function localHost(client: Client): string {
-  const { localAddress, localPort } = client.socket;
-  if (localAddress === undefined) return 'localhost';
-  return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
 }

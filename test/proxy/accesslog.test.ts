@@ -24,6 +24,7 @@ test('a line tells what happened, and no more', async (t) => {
     version: 'v',
     why: 'header',
     method: 'POST',
+    path: '/',
     status: 200,
     latency: 12.346,
     duration: 19.346,
