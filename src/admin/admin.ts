@@ -19,6 +19,7 @@ import { rolloutRoutes } from './rollouts.ts';
 import { createServer } from './server.ts';
 import type { Status } from './status.ts';
 import { Streams } from './streams.ts';
+import { standingsOf } from './view.ts';
 
 export interface AdminOptions {
   readonly commands: Commands;
@@ -67,6 +68,11 @@ export function createAdmin(options: AdminOptions): Admin {
     state: () => commands.state(),
     workers: () => status.workers().length,
     unrouted: () => status.unrouted(),
+    rollouts: {
+      standings: () => standingsOf(commands.state(), insight),
+      rollbacks: () => insight.outcomes.rollbacks.values(),
+      decisions: () => insight.outcomes.decisions,
+    },
   });
   const changes = new Changes(commands, clock);
   const metricsNeed = isLoopback(address) ? 'nothing' : 'viewer';

@@ -41,6 +41,9 @@ interface RolloutSources {
   readonly clock: Clock;
 }
 
+/** The preset of those who name none. */
+const USUAL = '1-5-25-50-100';
+
 const SUMMARIES: Readonly<Record<OrderName, string>> = {
   pause: 'Stay at this weight until told to go on',
   resume: 'Go on after a pause',
@@ -230,7 +233,7 @@ function shown(change: RolloutChange): RolloutChange {
   return { ...change, rollout: shownRollout(change.rollout) };
 }
 
-function launchOf({ candidate, baseline, build, strategy = 'Careful', policy = {} }: RolloutRequest): Launch {
+function launchOf({ candidate, baseline, build, strategy = USUAL, policy = {} }: RolloutRequest): Launch {
   return {
     candidate,
     ...(baseline !== undefined && { baseline }),

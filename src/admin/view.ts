@@ -1,9 +1,11 @@
 import { own } from '../base/own.ts';
 import { type Insight, rollbackReady } from '../control/insight.ts';
+import type { Standing } from '../metrics/rollouts.ts';
 import type { Totals } from '../metrics/totals.ts';
 import type { RolloutView, ServiceView, VersionSummary, VersionView } from '../model/api.ts';
 import type { Gate, Plan, Rollout } from '../model/rollout.ts';
 import type { Service, State } from '../model/state.ts';
+import { isEnded } from '../rollout/move.ts';
 import { status } from '../rollout/words.ts';
 
 const NOTHING: VersionSummary = { requests: 0, errors: 0 };
@@ -81,4 +83,21 @@ function withoutSecrets<T extends Secretive>(shown: T): T {
     url,
     ...(headers && { headers: Object.fromEntries(names.map((name) => [name, '…'])) }),
   } as unknown as T;
+}
+
+/** Where the rollouts under way stand, for the metrics. */
+export function standingsOf(state: State, insight: Insight): Standing[] {
+  return Object.values(state.rollouts ?? {})
+    .filter(({ phase }) => !isEnded(phase))
+    .map((rollout) => {
+      const { id, service, phase } = rollout;
+      const verdict = insight.verdict(id);
+      return {
+        service,
+        phase: phase.at,
+        step: phase.at === 'stepping' ? phase.step + 1 : 0,
+        ...(verdict && { verdict }),
+        rollbackReady: rollbackReady(state, rollout, verdict).ready,
+      };
+    });
 }

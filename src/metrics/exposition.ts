@@ -2,6 +2,8 @@ import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { upperBound } from '../base/histogram.ts';
 import { own } from '../base/own.ts';
 import type { State } from '../model/state.ts';
+import { type Family, family, type Sample } from './family.ts';
+import { type RolloutSources, rolloutFamilies } from './rollouts.ts';
 import type { Totals, VersionTotals } from './totals.ts';
 
 /** Whence the numbers come. Every one is asked at scrape time, so nothing is spent between scrapes. */
@@ -12,6 +14,8 @@ export interface ExpositionSources {
   workers(): number;
   /** Counts by status code, since the start, of requests that belonged to no service. */
   unrouted(): Readonly<Record<string, number>>;
+  /** Left out: there is no controller here. */
+  readonly rollouts?: RolloutSources;
   /** Spillway's own version. */
   readonly version: string;
 }
@@ -27,7 +31,8 @@ export function createExposition(sources: ExpositionSources): Exposition {
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   // prom-client types only its own four classes; what it asks of a metric is name, help, type and get().
-  for (const family of families(sources)) registry.registerMetric(family as unknown as Metric);
+  const all = [...families(sources), ...(sources.rollouts ? rolloutFamilies(sources.rollouts) : [])];
+  for (const family of all) registry.registerMetric(family as unknown as Metric);
   return { contentType: registry.contentType, render: () => registry.metrics() };
 }
 
@@ -58,24 +63,6 @@ export function cumulate(counts: ArrayLike<number>): number[] {
   for (; bucket < counts.length; bucket++) total += counts[bucket]!;
   cumulated.push(total);
   return cumulated;
-}
-
-interface Sample {
-  readonly value: number;
-  readonly labels?: Readonly<Record<string, string | number>>;
-  /** Where it is not the family's. */
-  readonly metricName?: string;
-}
-
-interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  get(): Promise<Omit<Family, 'get'> & { readonly values: readonly Sample[] }>;
-}
-
-function family(type: Family['type'], name: string, help: string, samples: () => Iterable<Sample>): Family {
-  return { name, help, type, get: async () => ({ name, help, type, values: [...samples()] }) };
 }
 
 function families({ totals, state, workers, unrouted, version }: ExpositionSources): Family[] {

@@ -59,7 +59,7 @@ export const RolloutRequestSchema = Type.Object(
       Type.Union(
         [Type.String({ minLength: 1, maxLength: 64, description: 'Name of a preset.' }), StrategySchema],
         {
-          description: 'How it goes. Default Careful; GET /v1/strategies lists the presets.',
+          description: 'How it goes. Default 1-5-25-50-100; GET /v1/strategies lists the presets.',
         },
       ),
     ),

@@ -73,11 +73,14 @@ export class FragileStore implements Store {
 }
 
 /** A control over a store, seeded with SERVICES if that is empty. */
-export async function controlOver(store: Store): Promise<{ control: Control; serving: Recorder }> {
+export async function controlOver(
+  store: Store,
+  clock: Clock = CLOCK,
+): Promise<{ control: Control; serving: Recorder }> {
   const serving = new Recorder();
   let salts = 0;
   const newSalt = (): string => `salt ${++salts}`;
-  const control = await createControl({ store, serving, clock: CLOCK, newSalt, log: silent });
+  const control = await createControl({ store, serving, clock, newSalt, log: silent });
   if (control.state().revision === 0) await control.reload(SERVICES, ASKING);
   return { control, serving };
 }

@@ -87,6 +87,9 @@ test('a candidate that fails half of the time is off soon after its first error,
   const seconds = (traffic.lastOf.get('canary')! - traffic.firstErrorOf.get('canary')!) / 1000;
   t.diagnostic(`off ${seconds.toFixed(1)} s after the first error, ${requests} requests: ${rollout.status}`);
 
+  const metrics = await (await fetch(`${site.admin}/metrics`)).text();
+  assert.match(metrics, /^spillway_rollbacks_total\{service="shop",cause="[a-z]+"\} 1$/m);
+
   const again = await start(t, site, { strategy });
   assert.equal(again.code, 1);
   assert.match(again.err, /release this one from quarantine/);
@@ -136,6 +139,10 @@ test('when stable fails as well the candidate is not blamed: it pauses, and a pe
   assert.ok(paused.phase.at === 'paused' && paused.phase.cause === 'environment', paused.status);
   assert.equal(paused.weight, 25);
   t.diagnostic(paused.status);
+  const metrics = await (await fetch(`${site.admin}/metrics`)).text();
+  assert.match(metrics, /^spillway_rollout_phase\{service="shop",phase="paused"\} 1$/m);
+  assert.match(metrics, /^spillway_rollout_evidence_threshold\{service="shop",test="errorRatio"\} /m);
+  assert.match(metrics, /^spillway_rollback_ready\{service="shop"\} 1$/m);
 
   const env = { SPILLWAY_ADMIN: site.admin };
   const aborted = await spillway(['rollout', 'abort', paused.id, '--reason', 'not today'], env);

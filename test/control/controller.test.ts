@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { Tick } from '../../src/analysis/evidence.ts';
+import { silent } from '../../src/base/log.ts';
+import { Controller } from '../../src/control/controller.ts';
+import type { Launch } from '../../src/control/launch.ts';
+import { TrafficMeter } from '../../src/control/traffic.ts';
+import { Totals } from '../../src/metrics/totals.ts';
+import type { Rollout, RolloutEvent } from '../../src/model/rollout.ts';
+import { memoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/store.ts';
+import { HandClock } from '../support/clock.ts';
+import { ASKING, controlOver, FragileStore } from './house.ts';
+
+/** What workers tell: every look brings the same. */
+class Told {
+  /** Requests and failures of the candidate and of the baseline, a look. */
+  candidate: readonly [requests: number, failures: number] = [0, 0];
+  baseline_: readonly [requests: number, failures: number] = [0, 0];
+  silent: readonly string[] = [];
+  #requests = 0;
+
+  take(_rollout: string, t: number): Tick {
+    const [[n, k], [m, j]] = [this.candidate, this.baseline_];
+    this.#requests += n;
+    return {
+      t,
+      batches: [{ w: 0.5, units: [n, n + m], errors: [k, k + j] }],
+      trials: [k, n],
+      stableTrials: [j, m],
+    };
+  }
+  seen = () => ({ requests: this.#requests, keys: 0 });
+  harm = () => undefined;
+  missing = () => this.silent;
+  baseline = () => [];
+}
+
+const LAUNCH: Launch = {
+  candidate: 'canary',
+  strategy: {
+    type: 'canary',
+    steps: [{ weight: 50, atLeast: 2, needs: { requests: 100 } }],
+    bake: { for: 5 },
+  },
+  policy: { mode: 'request' },
+};
+
+async function underControl(t: TestContext, store: Store = memoryStore(), launch: Launch | 'none' = LAUNCH) {
+  const clock = new HandClock();
+  const { control, serving } = await controlOver(store, clock);
+  const evidence = new Told();
+  const reports: RolloutEvent[] = [];
+  const errands = { attend() {}, reports: () => reports.splice(0), async close() {} };
+  const traffic = new TrafficMeter(new Totals());
+  const controller = new Controller({ control, evidence, errands, traffic, clock, log: silent });
+  await controller.start();
+  t.after(async () => {
+    await controller.close();
+    await control.close();
+  });
+  const id = launch === 'none' ? '' : (await control.startRollout('web', launch, ASKING)).rollout.id;
+  return {
+    control,
+    serving,
+    controller,
+    evidence,
+    reports,
+    clock,
+    rollout: (): Rollout => control.state().rollouts![id]!,
+    weights: () => control.state().services['web']!.split.weights,
+    /** So many looks, a second apart. */
+    async look(times = 1): Promise<void> {
+      for (; times > 0; times--) {
+        clock.wind(1000);
+        await controller.look();
+      }
+    },
+  };
+}
+
+describe('the controller', () => {
+  test('takes the traffic back on a worse verdict, with the reason and its evidence on record', async (t) => {
+    const { control, controller, evidence, rollout, weights, look } = await underControl(t);
+    assert.deepEqual(weights(), { stable: 50, canary: 50 });
+    evidence.candidate = [100, 50];
+    evidence.baseline_ = [100, 0];
+    await look();
+    assert.deepEqual(weights(), { stable: 100, canary: 0 });
+    const { phase, id, build } = rollout();
+    assert.ok(phase.at === 'rolledBack' && phase.cause === 'worse', phase.at);
+
+    const { service, trial, quarantine } = { service: 'web', ...control.state().services['web'] };
+    assert.equal(trial, undefined, 'workers stop counting');
+    assert.deepEqual(
+      quarantine?.map((each) => each.build),
+      [build],
+    );
+    const [decision] = await control.decisions(id);
+    assert.equal(decision?.verdict?.decision, 'rollback');
+    assert.match(decision.digest, /^[0-9a-f]{64}$/);
+    assert.match((await control.audit({ service, limit: 1 }))[0]?.reason ?? '', /^Worse: /);
+    assert.deepEqual([...controller.outcomes.rollbacks.values()], [{ service, cause: 'worse', count: 1 }]);
+  });
+
+  test('goes on step by step when the evidence is there, and writes nothing when there is nothing new', async (t) => {
+    const { control, evidence, rollout, weights, look } = await underControl(t);
+    evidence.candidate = [60, 0];
+    evidence.baseline_ = [60, 0];
+    await look();
+    const { revision } = control.state();
+    assert.equal(rollout().phase.at, 'stepping');
+    await look(8);
+    assert.equal(rollout().phase.at, 'promoted');
+    assert.deepEqual(weights(), { stable: 0, canary: 100 });
+    assert.equal(
+      control.state().revision,
+      revision + 3,
+      'baking, its first verdict, promoted: no other write',
+    );
+  });
+
+  test('does not promote while workers are silent', async (t) => {
+    const { evidence, controller, rollout, look } = await underControl(t, memoryStore(), {
+      ...LAUNCH,
+      strategy: { type: 'canary', steps: [{ weight: 50, atLeast: 0, needs: 'verdict' }] },
+    });
+    evidence.candidate = [5000, 0];
+    evidence.baseline_ = [5000, 0];
+    evidence.silent = ['worker 2'];
+    await look(5);
+    assert.equal(rollout().phase.at, 'stepping');
+    assert.match(controller.verdict(rollout().id)?.says ?? '', /nothing is heard of worker 2/);
+    evidence.silent = [];
+    await look();
+    assert.equal(rollout().phase.at, 'baking');
+  });
+
+  test('takes the traffic back even if the store cannot be written, and writes it when it can', async (t) => {
+    const store = new FragileStore();
+    const { control, serving, evidence, weights, look } = await underControl(t, store);
+    store.broken = true;
+    evidence.candidate = [100, 50];
+    evidence.baseline_ = [100, 0];
+    await look();
+    assert.deepEqual(weights(), { stable: 100, canary: 0 });
+    assert.equal(serving.announced.at(-1)?.services['web']?.split.weights['canary'], 0);
+    const written = store.written();
+    store.broken = false;
+    await written;
+    const { services, rollouts } = await store.read();
+    assert.equal(services['web']?.split.weights['canary'], 0);
+    assert.equal(Object.values(rollouts!)[0]?.phase.at, 'rolledBack');
+    await control.close();
+  });
+
+  test('begins the step again after a restart, as the evidence is lost', async (t) => {
+    const store = memoryStore();
+    const first = await underControl(t, store);
+    await first.look();
+    const { epoch, id } = first.rollout();
+    await first.controller.close();
+    const second = await underControl(t, store, 'none');
+    const gone = second.control.state().rollouts![id]!;
+    assert.equal(gone.epoch, epoch + 1);
+    assert.equal(gone.phase.at, 'stepping');
+    assert.match(gone.history.at(-1)!.says, /lost its evidence/);
+  });
+
+  test('takes in what errands report', async (t) => {
+    const { reports, rollout, look } = await underControl(t);
+    const errand = rollout().errands[0]!;
+    assert.equal(errand.type, 'notify');
+    reports.push({ type: 'done', errand: errand.id });
+    await look();
+    assert.ok(!rollout().errands.some(({ id }) => id === errand.id));
+  });
+
+  test('goes back when no endpoint of the candidate is left', async (t) => {
+    const { control, rollout, look } = await underControl(t);
+    await control.putVersion('web', 'canary', { endpoints: [] }, ASKING);
+    await look();
+    const { phase } = rollout();
+    assert.ok(phase.at === 'rolledBack' && phase.cause === 'vanished', phase.at);
+  });
+
+  test('moves the times of a rollout along when the wall clock is set', async (t) => {
+    const { controller, clock, rollout } = await underControl(t);
+    const { since } = rollout().phase;
+    const now = clock.now.bind(clock);
+    clock.now = () => now() + 3_600_000;
+    await controller.look();
+    assert.equal(rollout().phase.since, since + 3_600_000);
+  });
+});
