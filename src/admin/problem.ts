@@ -45,6 +45,7 @@ const STATUS: Readonly<Record<Refusal['why'], number>> = {
   'unknown-version': 404,
   'unknown-rollout': 404,
   'unknown-build': 404,
+  forbidden: 403,
   conflict: 409,
   stale: 412,
   invalid: 422,

@@ -62,6 +62,7 @@ export class Refusal extends Error {
     | 'unknown-version'
     | 'unknown-rollout'
     | 'unknown-build'
+    | 'forbidden'
     | 'invalid'
     | 'conflict'
     | 'stale'

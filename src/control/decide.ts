@@ -4,6 +4,7 @@ import { mergeStructure } from '../config/merge.ts';
 import type { Actor, AuditEntry } from '../model/record.ts';
 import type { Rollout, RolloutEvent } from '../model/rollout.ts';
 import type { Service, ServiceConfig, State } from '../model/state.ts';
+import { gatesOf } from '../rollout/gates.ts';
 import { begin, refusal } from '../rollout/machine.ts';
 import { isEnded } from '../rollout/move.ts';
 import { released } from '../rollout/quarantine.ts';
@@ -134,11 +135,34 @@ function start(
 
 function ask(state: State, id: string, event: RolloutEvent, circumstances: Circumstances): Decision {
   const rollout = rolloutOf(state, id);
+  refuseUnfit(state, rollout, event, circumstances);
   const refused = refusal(rollout, event, circumstances.now);
   if (refused !== undefined) throw new Refusal('conflict', refused);
   const turned = turn(state, rollout, { events: [event], digest: '' }, circumstances);
   if (turned === undefined) throw new Refusal('conflict', `rollout ${id} stays as it is, ${where(rollout)}`);
   return decisionOf(state, turned, signature(`rollout.${event.type}`, circumstances));
+}
+
+/** Throws Refusal if this person may not approve, or if a promotion would burn the way back. */
+function refuseUnfit(state: State, rollout: Rollout, event: RolloutEvent, { actor }: Circumstances): void {
+  const { id, phase, plan, baseline } = rollout;
+  if (event.type === 'approve' && phase.at === 'waiting') {
+    const gate = gatesOf(plan, phase).find(
+      ({ kind, name }) =>
+        kind === 'approval' && !phase.passed.includes(name) && (event.gate ?? name) === name,
+    );
+    if (gate?.kind === 'approval' && gate.role === 'admin' && actor.role !== 'admin')
+      throw new Refusal(
+        'forbidden',
+        `gate "${gate.name}" takes the role admin; "${actor.name}" has the role ${actor.role}`,
+      );
+  }
+  const way = own(serviceOf(state, rollout.service).versions, baseline)?.endpoints.length ?? 0;
+  if (event.type === 'promote' && way === 0)
+    throw new Refusal(
+      'conflict',
+      `version "${baseline}" has no endpoints, so rollout ${id} could not go back; add some first`,
+    );
 }
 
 function happen(
