@@ -26,6 +26,10 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
     response.writeHead(200);
     response.write(PIECE, () => request.socket.resetAndDestroy());
   },
+  '/half-close': ({ socket }) => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    socket.write(PIECE, () => socket.resetAndDestroy());
+  },
   '/stall': (_, response, tally) => {
     response.writeHead(200, { 'content-length': 2 * PIECE.length });
     response.write(PIECE);

@@ -12,10 +12,10 @@ import { judge, type Outcome } from './verdict.ts';
 /** Milliseconds of silence after which an answer that is there counts as all that comes. */
 const QUIET = 130;
 /** Milliseconds after which no answer counts as none. */
-const TIMEOUT = 2200;
+const TIMEOUT = 4000;
 /** Milliseconds a harmless request may take. */
-const ASK_TIMEOUT = 1500;
-/** How often the proxy is asked whether it is there, and the pause before the next time grows by this. */
+const ASK_TIMEOUT = 3000;
+/** How often the proxy is asked whether it is still there; each pause is longer than the last by as many ms. */
 const PROBES = 14;
 const PROBE_PAUSE = 60;
 
@@ -43,17 +43,6 @@ export class Lane {
     return { ...judge(c, seen), seen };
   }
 
-  /** Whether a request gets through; the proxy is given a while to come back. */
-  async alive(): Promise<boolean> {
-    for (let probe = 0; probe < PROBES; probe++) {
-      const asked = await this.#ask('probe');
-      if (asked.refused) return false;
-      if (asked.answered === asked.nonce) return true;
-      await pause(probe * PROBE_PAUSE);
-    }
-    return false;
-  }
-
   get #host(): string {
     return `${this.#proxy.host}:${this.#proxy.port}`;
   }
@@ -79,7 +68,7 @@ export class Lane {
     client.leave();
     await pause(c.after ?? 5);
     const forwarded = this.#forwarded(c, nonce);
-    return { nonce, forwarded, given, follow, victim, alive: await this.alive() };
+    return { nonce, forwarded, given, follow, victim, alive: await this.#alive() };
   }
 
   /** A request on a connection that has had an answer. */
@@ -106,6 +95,17 @@ export class Lane {
     return { nonce, answered: response && nonceOf(response), status: response?.status, refused };
   }
 
+  /** Whether the proxy listens, and a request gets through after a while at the latest. */
+  async #alive(): Promise<boolean> {
+    for (let probe = 0; probe < PROBES; probe++) {
+      const asked = await this.#ask('probe');
+      if (asked.refused) return false;
+      if (asked.answered === asked.nonce) return true;
+      await pause(probe * PROBE_PAUSE);
+    }
+    return false;
+  }
+
   #get(target: string): string {
     return `GET ${target} HTTP/1.1\r\nHost: ${this.#host}\r\n\r\n`;
   }
@@ -113,7 +113,7 @@ export class Lane {
   /** Reads what reached the origin. The bytes of a connection are judged whole: their order matters. */
   #forwarded(c: Case, nonce: string): Forwarded {
     const connections = this.#origin
-      .records()
+      .recordings()
       .map(({ bytes, surplus }) => ({
         surplus,
         ...agreement((reader) => readRequests(bytes, reader), c.ignoreReaders),

@@ -27,7 +27,7 @@ export interface Surplus {
 }
 
 /** What one connection was sent since the case began. */
-export interface Record {
+export interface Recording {
   readonly bytes: string;
   readonly surplus: readonly Surplus[];
 }
@@ -62,8 +62,8 @@ export class Origin {
   }
 
   /** What every connection was sent since `begin`. */
-  records(): Record[] {
-    return this.#connections.map((connection) => connection.record()).filter(({ bytes }) => bytes !== '');
+  recordings(): Recording[] {
+    return this.#connections.map((connection) => connection.recording()).filter(({ bytes }) => bytes !== '');
   }
 
   /** Closes every connection. */
@@ -128,7 +128,7 @@ class Connection {
     this.#surplus = [];
   }
 
-  record(): Record {
+  recording(): Recording {
     const end = this.#tunnel < 0 ? this.#received.length : this.#tunnel;
     return { bytes: this.#received.slice(this.#mark, end), surplus: this.#surplus };
   }

@@ -104,11 +104,15 @@ function readersDiffer(
   return disagreements[0] && `${what} is to ${disagreements[0].reader}: ${disagreements[0].saw}`;
 }
 
-/** However the stream was cut into packets, it must come to the same, but for how much of a broken body came. */
+/**
+ * However the stream was cut into packets, it must come to the same, but for how much of a broken body came,
+ * and for a last line, which may be judged once it has ended.
+ */
 function wholeDiffers(cut: Passage, whole: Passage): string | undefined {
   const settled = ({ messages }: Passage) =>
     messages.map((message) => (message.whole ? message : { ...message, body: '' }));
-  if (cut.refused === whole.refused && same(settled(cut), settled(whole))) return undefined;
+  const postponed = cut.refused === undefined && !cut.complete;
+  if ((cut.refused === whole.refused || postponed) && same(settled(cut), settled(whole))) return undefined;
   return `cut into packets it is ${show(cut)}, in one ${show(whole)}`;
 }
 

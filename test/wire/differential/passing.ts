@@ -92,8 +92,8 @@ abstract class Passing {
     this.#bytes += `${lines}\r\n`;
   }
 
-  protected finish(trailerLines: string): void {
-    const fields = trailerLines.split('\r\n').filter((line) => line !== '');
+  protected finish(end: string): void {
+    const fields = end.split('\r\n').filter((line) => line !== '');
     const names = fields.flatMap((line) => [
       line.slice(0, line.indexOf(':')),
       line.slice(line.indexOf(':') + 2),
@@ -137,9 +137,7 @@ abstract class Passing {
       this.#refused = `chunks ${result}`;
       return end;
     }
-    const last =
-      decoder.trailer === undefined ? '' : result === DONE && allowedTrailers(decoder.trailer, trailers);
-    this.#pass(buffer, decoder.from, decoder.to, result === DONE ? last || '' : undefined);
+    this.#pass(buffer, decoder.from, decoder.to, result === DONE ? trailerLines(decoder) : undefined);
     return decoder.next;
   }
 
@@ -195,6 +193,10 @@ class RequestPassing extends Passing {
   }
 }
 
+function trailerLines({ trailer }: ChunkedDecoder): string {
+  return trailer === undefined ? '' : allowedTrailers(trailer, trailers);
+}
+
 function requestFraming(): string[] {
   if (head.chunked) return ['transfer-encoding', 'chunked'];
   return head.contentLength >= 0 ? ['content-length', `${head.contentLength}`] : [];
@@ -219,6 +221,8 @@ class ResponsePassing extends Passing {
     const { status, contentLength } = head;
     this.#interim = status < 200;
     const bodiless = this.#interim || this.#method === 'HEAD' || status === 204 || status === 304;
+    // First, since it marks what is not to be kept.
+    const lines = responseLines(buffer, head);
     const ours: string[] = [];
     if (contentLength >= 0 && status >= 200 && status !== 204)
       ours.push('content-length', `${contentLength}`);
@@ -226,11 +230,7 @@ class ResponsePassing extends Passing {
     this.chunked = !bodiless && contentLength < 0;
     this.left = bodiless ? 0 : Math.max(0, contentLength);
     this.expecting = head.chunked ? 'chunks' : contentLength >= 0 ? 'length' : 'close';
-    this.begin(
-      `${status}`,
-      [...kept(buffer, RESPONSE_DROPS), ...ours],
-      responseLines(buffer, head) + linesOf(ours),
-    );
+    this.begin(`${status}`, [...kept(buffer, RESPONSE_DROPS), ...ours], lines + linesOf(ours));
     if (bodiless || (contentLength === 0 && !head.chunked)) this.finish('');
   }
 
