@@ -2,12 +2,13 @@
 FROM node:24-slim AS build
 WORKDIR /spillway
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+# Scripts are for later: there is nothing to build yet.
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY src src
 COPY test test
 COPY bench bench
-RUN npm run build && npm prune --omit=dev
+RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:24-slim
 ENV NODE_ENV=production
