@@ -30,7 +30,10 @@ export const rollout: Verb = {
     candidate: { value: 'VERSION', says: 'start: the version that is to take over.' },
     baseline: { value: 'VERSION', says: 'start: from which. Default: the one with the most traffic.' },
     build: { value: 'BUILD', says: 'start: which build the candidate is. release: which is let go.' },
-    strategy: { value: 'NAME', says: 'start: a preset; GET /v1/strategies lists them. Default 1-5-25-50-100.' },
+    strategy: {
+      value: 'NAME',
+      says: 'start: a preset; GET /v1/strategies lists them. Default 1-5-25-50-100.',
+    },
     policy: { value: 'NAME', says: 'start: how it is judged. Default standard.' },
     file: { value: 'FILE', says: 'start: strategy and policy, under these two names, YAML or JSON.' },
     plan: { says: 'start: only tell what would happen, and how long it would take.' },
