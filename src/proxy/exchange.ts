@@ -287,7 +287,8 @@ export class Exchange implements Asker {
 
   answer(buffer: Buffer, head: Head, from: number, to: number, end: End): void {
     // One that comes before the request was sent to its end says nothing of how fast the endpoint is.
-    if (this.client.requestRead) this.#latency = this.#context.clock.monotonic() - this.#sentAt;
+    const now = this.#context.clock.monotonic();
+    if (this.client.requestRead) this.#latency = now - this.#sentAt;
     this.#status = head.status;
     // An answer that comes before the request has been read, or instead of an upgrade, is the last one.
     if (!this.client.requestRead || this.#upgrade !== undefined || this.client.lastRequest)
@@ -306,7 +307,7 @@ export class Exchange implements Asker {
       lines += 'transfer-encoding: chunked\r\n';
       this.#chunkedDown = true;
     }
-    this.#relay(`${lines}${this.#ownLines()}\r\n`, buffer, from, to, end);
+    this.#relay(`${lines}${this.#ownLines()}\r\n`, buffer, from, to, end, now);
   }
 
   #convert(buffer: Buffer, head: Head): void {
@@ -323,7 +324,8 @@ export class Exchange implements Asker {
     this.client.finish();
   }
 
-  #relay(lead: string, buffer: Buffer, from: number, to: number, end: End): void {
+  /** `now`: the time, if it has just been looked up. */
+  #relay(lead: string, buffer: Buffer, from: number, to: number, end: End, now?: number): void {
     this.#bytesOut += to - from;
     const room =
       lead === '' && from === to && !this.#chunkedDown
@@ -331,7 +333,7 @@ export class Exchange implements Asker {
         : this.client.write(piece(lead, buffer, from, to, this.#chunkedDown, end));
     if (end !== undefined) {
       this.#connection = undefined;
-      this.#record(this.#status, undefined);
+      this.#record(this.#status, undefined, now);
       this.client.done(this.#close);
     } else if (!room) {
       this.#connection?.pause();
@@ -474,9 +476,9 @@ export class Exchange implements Asker {
   }
 
   /** Every exchange is recorded exactly once, under the version chosen, however it ends. */
-  #record(status: number, fault: Fault | undefined): void {
+  #record(status: number, fault: Fault | undefined, now = this.#context.clock.monotonic()): void {
     this.#release();
-    const duration = this.#context.clock.monotonic() - this.#startedAt;
+    const duration = now - this.#startedAt;
     const lane = this.#lane;
     if (lane === undefined) {
       this.#context.countUnrouted(status);

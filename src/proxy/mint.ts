@@ -2,13 +2,16 @@ import { randomBytes } from 'node:crypto';
 
 const KEYS_AT_ONCE = 256;
 const KEY_BYTES = 16;
+const HEX_BYTES = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** Makes the names this process gives out: keys for clients without one, and ids for requests. */
 export class Mint {
   #pool = Buffer.alloc(0);
   #used = 0;
-  readonly #prefix = randomBytes(10).toString('hex');
-  #requests = 0;
+  readonly #process = randomBytes(10).toString('hex');
+  /** What the next 65 536 request ids begin with. */
+  #prefix = '';
+  #requests = -1;
 
   /** A random key of 128 bits, in hex. Randomness is fetched for many keys at once. */
   key(): string {
@@ -23,6 +26,14 @@ export class Mint {
 
   /** An id no other request has: 80 random bits of this process, and a running number. It is no secret. */
   requestId(): string {
-    return this.#prefix + (++this.#requests).toString(16).padStart(12, '0');
+    const number = ++this.#requests;
+    const low = number & 0xffff;
+    if (low === 0)
+      this.#prefix =
+        this.#process +
+        Math.floor(number / 65_536)
+          .toString(16)
+          .padStart(8, '0');
+    return this.#prefix + HEX_BYTES[low >>> 8]! + HEX_BYTES[low & 0xff]!;
   }
 }
