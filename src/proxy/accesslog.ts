@@ -40,6 +40,9 @@ export class AccessLog {
   readonly #clock: Clock;
   readonly #sample: number;
   #owed = 0;
+  /** The time of the last line, and how it is written: many lines share a millisecond. */
+  #now = 0;
+  #time = '';
 
   constructor(sink: LineSink, clock: Clock, sample: number) {
     this.#sink = sink;
@@ -56,12 +59,29 @@ export class AccessLog {
   }
 
   write(line: AccessLine): void {
-    const { latency, duration } = line;
+    const now = this.#clock.now();
+    if (now !== this.#now) {
+      this.#now = now;
+      this.#time = new Date(now).toISOString();
+    }
+    const latency = line.latency < 0 ? 'null' : micro(line.latency);
+    const key = line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`;
     this.#sink.write(
-      `{"time":"${new Date(this.#clock.now()).toISOString()}","id":${JSON.stringify(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"why":${quoted(line.why)},"method":${JSON.stringify(line.method)},"path":${JSON.stringify(line.path)},"status":${line.status},"latency":${latency < 0 ? 'null' : latency.toFixed(3)},"duration":${duration.toFixed(3)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`}}\n`,
+      `{"time":"${this.#time}","id":${json(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"why":${quoted(line.why)},"method":${json(line.method)},"path":${json(line.path)},"status":${line.status},"latency":${latency},"duration":${micro(line.duration)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${key}}\n`,
     );
   }
 }
+
+/** Milliseconds to the microsecond. */
+function micro(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+/** As JSON.stringify, which takes its time over what nearly never needs escaping. */
+function json(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+const PLAIN = /^[ !#-[\]-~]*$/;
 
 /** Names need no escaping: they hold letters, digits, dots and dashes. */
 function quoted(name: string | undefined): string {
