@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { counts } from '../support/counts.ts';
 import { openHouse } from './house.ts';
 
 test('the process is live even while it is not ready', async (t) => {
@@ -38,20 +39,8 @@ test('the metrics tell of the truth, the workers and what was counted', async (t
 
 test('what was counted of a version goes when the version does', async (t) => {
   const { ask, totals } = await openHouse(t);
-  const nothing = {
-    codes: [],
-    errors: 0,
-    faults: [],
-    latency: [],
-    duration: [],
-    latencySum: 0,
-    durationSum: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    inFlight: 0,
-  };
   totals.add(
-    ['stable', 'canary'].map((version) => ({ service: 'checkout', version, ...nothing })),
+    ['stable', 'canary'].map((version) => counts({ service: 'checkout', version })),
     1,
   );
   await ask('DELETE', '/v1/services/checkout/versions/canary');

@@ -2,25 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BUCKETS, bucketOf } from '../../src/base/histogram.ts';
 import { Totals } from '../../src/metrics/totals.ts';
-import type { LedgerCounts } from '../../src/model/counts.ts';
-
-function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
-  return {
-    service: 'web',
-    version: 'v1',
-    codes: [],
-    errors: 0,
-    faults: [],
-    latency: [],
-    duration: [],
-    latencySum: 0,
-    durationSum: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    inFlight: 0,
-    ...over,
-  };
-}
+import { counts } from '../support/counts.ts';
 
 test('what workers counted adds up', () => {
   const totals = new Totals();

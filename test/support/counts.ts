@@ -1,0 +1,20 @@
+import type { LedgerCounts } from '../../src/model/counts.ts';
+
+/** What a ledger sends up that counted nothing but what is said. */
+export function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
+  return {
+    service: 'web',
+    version: 'v1',
+    codes: [],
+    errors: 0,
+    faults: [],
+    latency: [],
+    duration: [],
+    latencySum: 0,
+    durationSum: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    inFlight: 0,
+    ...over,
+  };
+}
