@@ -20,9 +20,9 @@ function blocks(language: string): string[] {
 }
 
 /** Runs a block as a reader would paste it, and gives back what it prints. */
-function paste(script: string): Promise<string> {
+function paste(script: string, cwd?: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile('bash', ['-euo', 'pipefail', '-c', script], (error, out, err) =>
+    execFile('bash', ['-euo', 'pipefail', '-c', script], { cwd, timeout: 30_000 }, (error, out, err) =>
       error ? reject(new Error(`${script}\n${out}${err}`)) : resolve(out),
     );
   });
@@ -46,13 +46,15 @@ test('every command of the README does what it says, in the order of the README'
   t.after(() => running.stop());
   assert.ok(guide.includes(`http://${proxy}`));
 
+  for (const [, name, text] of README.matchAll(/^```yaml (\S+)\n(.*?)^```$/gms))
+    await writeFile(join(directory, name!), text!);
   const said: string[] = [];
   for (const block of blocks('sh')) {
     const script = here(block).replaceAll(
       'npx spillway',
       `SPILLWAY_ADMIN=http://${admin} ${process.execPath} ${CLI}`,
     );
-    said.push(await paste(script));
+    said.push(await paste(script, directory));
   }
   assert.match(said[0]!, /hello from stable/, 'the split');
   assert.match(said[1]!, /"stable":50,"canary":50/, 'the shift');
@@ -66,6 +68,13 @@ test('every command of the README does what it says, in the order of the README'
   assert.match(said.at(-1)!, /"action":"rollback"/, 'the audit log');
 });
 
+/** What the examples take from the environment. */
+const ENVIRONMENT = {
+  SPILLWAY_OVERRIDE_SECRET: 'a secret of some length',
+  SLACK_URL: 'https://hooks.example.com/spillway',
+  AUDIT_SECRET: 'another secret of some length',
+};
+
 test('every config of the README is sound', () => {
   const whole = blocks('yaml').find((block) => block.startsWith('listen:'))!;
   checkConfig(whole, 'README.md');
@@ -75,7 +84,7 @@ test('every config of the README is sound', () => {
       ? whole.replace('    versions:', `${block.replace(/^/gm, '    ').trimEnd()}\n    versions:`)
       : whole.replace(/^admin:\n {2}.*\n/m, block);
     assert.notEqual(file, whole);
-    checkConfig(file, 'README.md', { SPILLWAY_OVERRIDE_SECRET: 'a secret of some length' });
+    checkConfig(file, 'README.md', ENVIRONMENT);
   }
 });
 
