@@ -9,7 +9,6 @@ export const CR = 13;
 export const SPACE = 32;
 export const COMMA = 44;
 export const SLASH = 47;
-export const ZERO = 48;
 export const COLON = 58;
 export const SEMICOLON = 59;
 
