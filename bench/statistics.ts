@@ -52,3 +52,13 @@ export function shuffled<T>(things: readonly T[], random: () => number): T[] {
   }
   return deck;
 }
+
+/** The slope of the straight line that lies closest to these points (least squares). NaN of fewer than two. */
+export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
+  const n = points.length;
+  const meanX = points.reduce((sum, [x]) => sum + x, 0) / n;
+  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / n;
+  const shared = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  const spread = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  return shared / spread;
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { median, quantile, randomFrom, shuffled, summarise } from '../../bench/statistics.ts';
+import { median, quantile, randomFrom, shuffled, slopeOf, summarise } from '../../bench/statistics.ts';
 
 test('the median of an odd number is the middle one, of an even number the mean of the two', () => {
   assert.equal(median([3, 1, 2]), 2);
@@ -47,4 +47,25 @@ test('every order of three comes up about as often', () => {
   assert.equal(counts.size, 6);
   // Six standard deviations of a count around 1000.
   for (const count of counts.values()) assert.ok(Math.abs(count - 1_000) < 175, `${count}`);
+});
+
+test('the slope is that of the line itself, and of points around it the one that lies closest', () => {
+  assert.equal(
+    slopeOf([
+      [0, 1],
+      [1, 3],
+      [2, 5],
+    ]),
+    2,
+  );
+  assert.equal(
+    slopeOf([
+      [0, 0],
+      [1, 2],
+      [2, 1],
+      [3, 3],
+    ]),
+    0.8,
+  );
+  assert.ok(Number.isNaN(slopeOf([[1, 1]])));
 });
