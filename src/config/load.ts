@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Config } from '../model/settings.ts';
 import { checkConfig } from './check.ts';
 import { ConfigError } from './fault.ts';
@@ -12,5 +13,5 @@ export async function loadConfig(path: string): Promise<Config> {
     const says = `this file cannot be read: ${error instanceof Error ? error.message : error}`;
     throw new ConfigError(path, [{ line: 1, column: 1, path: '', says }]);
   }
-  return checkConfig(text, path);
+  return checkConfig(text, path, process.env, dirname(resolve(path)));
 }

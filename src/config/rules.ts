@@ -3,11 +3,13 @@ import { cidrFault } from '../base/cidr.ts';
 import { endpointFault, formatAddress, parseAddress } from '../model/address.ts';
 import { type Config, settingsOf } from '../model/settings.ts';
 import type { Match, ServiceConfig } from '../model/state.ts';
+import type { EndpointTls } from '../model/tls.ts';
 import { weightsFault } from '../model/weights.ts';
 import { normalisePrefix } from '../routing/path.ts';
 import { matchConflict } from '../routing/table.ts';
 import type { Path } from './fault.ts';
 import type { Finding } from './finding.ts';
+import { ciphersFault } from './pem.ts';
 
 /**
  * What a schema cannot say. Every rule is told a config whose shape is sound and returns what it objects to;
@@ -17,6 +19,7 @@ export function ruleFindings(config: Partial<Config>): Finding[] {
   const services = Object.entries(config.services ?? {});
   return [
     ...addresses(config),
+    ...speeches(config.listen ?? []),
     ...tokens(config.admin?.tokens ?? []),
     ...subscribers(config.notify ?? []),
     ...ranges(['trustedProxies'], config.trustedProxies),
@@ -57,6 +60,53 @@ function addresses(config: Partial<Config>): Finding[] {
         ),
       );
   }
+  return findings;
+}
+
+/** What is spoken at the listeners must fit together. */
+function speeches(listen: Config['listen']): Finding[] {
+  return listen.flatMap(({ tls, httpsRedirect, proxyProtocol }, index) => {
+    const path = ['listen', index];
+    const findings = ranges([...path, 'proxyProtocol', 'from'], proxyProtocol?.from);
+    if (tls !== undefined && httpsRedirect !== undefined)
+      findings.push(
+        wrong(
+          [...path, 'httpsRedirect'],
+          'what arrives by TLS is https already and would be sent round in circles; put this on a listener without tls',
+        ),
+      );
+    const fault = tls?.ciphers === undefined ? undefined : ciphersFault(tls.ciphers);
+    if (fault !== undefined)
+      findings.push(
+        wrong([...path, 'tls', 'ciphers'], `this is no list of ciphers: ${fault}; see \`openssl ciphers\``),
+      );
+    if (tls?.hsts?.preload && (tls.hsts.maxAge < 31_536_000 || !tls.hsts.includeSubDomains))
+      findings.push(
+        wrong(
+          [...path, 'tls', 'hsts', 'preload'],
+          'the lists of browsers want includeSubDomains: true and a maxAge of 31536000 or more',
+        ),
+      );
+    return findings;
+  });
+}
+
+/** How endpoints are spoken to: half a key pair is none, and what is not verified needs no authority. */
+function endpointTls(path: Path, tls: EndpointTls | false | undefined): Finding[] {
+  if (!tls) return [];
+  const { ca, verify, cert, key } = tls;
+  const findings: Finding[] = [];
+  if ((cert === undefined) !== (key === undefined))
+    findings.push(
+      wrong(
+        [...path, cert === undefined ? 'cert' : 'key'],
+        'cert and key belong together; give both or neither',
+      ),
+    );
+  if (verify === false && ca !== undefined)
+    findings.push(
+      wrong([...path, 'ca'], 'with verify: false nobody asks for it; leave out one or the other'),
+    );
   return findings;
 }
 
@@ -117,8 +167,20 @@ function ranges(path: Path, list: readonly string[] | undefined): Finding[] {
 
 function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
   const findings: Finding[] = [];
-  for (const [name, { endpoints, owner }] of Object.entries(service.versions)) {
+  findings.push(...endpointTls([...path, 'tls'], service.tls));
+  for (const [name, { endpoints, owner, tls }] of Object.entries(service.versions)) {
     const version = [...path, 'versions', name];
+    findings.push(...endpointTls([...version, 'tls'], tls));
+    const named = (tls ?? service.tls) || undefined;
+    if (named !== undefined && named.verify !== false && named.serverName === undefined)
+      for (const [index, endpoint] of endpoints.entries())
+        if (endpoint.startsWith('unix:'))
+          findings.push(
+            wrong(
+              [...version, 'endpoints', index],
+              'a Unix socket has no name that a certificate could hold; give tls.serverName',
+            ),
+          );
     for (const [index, endpoint] of endpoints.entries()) {
       const fault = endpointFault(endpoint);
       if (fault !== undefined) findings.push(wrong([...version, 'endpoints', index], fault));

@@ -90,7 +90,12 @@ function putVersion(service: Service, name: string, endpoints: readonly string[]
   if (fault !== undefined) throw new Refusal('invalid', fault);
   const before = own(service.versions, name);
   if (before !== undefined && sameList(before.endpoints, endpoints)) return undefined;
-  const version: Version = { endpoints, owner: 'api' };
+  // How endpoints are spoken to does not change with where they are.
+  const version: Version = {
+    endpoints,
+    owner: 'api',
+    ...(before?.tls !== undefined && { tls: before.tls }),
+  };
   const { split } = service;
   return {
     next: {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { type Subscriber, SubscriberSchema } from './notification.ts';
 import { type Of, ServiceConfigSchema, ServiceName } from './state.ts';
+import { ListenerProxyProtocolSchema, ListenerTlsSchema } from './tls.ts';
 
 /**
  * What one machine is told by its config file besides the services: where to listen, whom to trust, how much
@@ -14,6 +15,15 @@ export type Role = (typeof ROLES)[number];
 export const ListenerSchema = Type.Object(
   {
     address: Type.String({ description: 'host:port, [ipv6]:port or unix:/path to accept HTTP/1.1 on.' }),
+    tls: Type.Optional(ListenerTlsSchema),
+    httpsRedirect: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65535,
+        description: 'Answer every request with a 308 to the same URL under https, at this port: mostly 443.',
+      }),
+    ),
+    proxyProtocol: Type.Optional(ListenerProxyProtocolSchema),
   },
   { additionalProperties: false },
 );
@@ -56,6 +66,12 @@ export const AdminSchema = Type.Object(
 /** Milliseconds. */
 export const TimeoutsSchema = Type.Object(
   {
+    handshake: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'For a PROXY header and the TLS handshake, from connecting. Default 10000.',
+      }),
+    ),
     head: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -133,6 +149,12 @@ export const LimitsSchema = Type.Object(
     ),
     connectionsPerAddress: Type.Optional(
       Type.Integer({ minimum: 1, description: 'Client connections per worker and address. Default 10000.' }),
+    ),
+    handshakes: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Connections per worker that are in a handshake; further ones are closed. Default 1000.',
+      }),
     ),
     bufferBytes: Type.Optional(
       Type.Integer({
@@ -250,6 +272,7 @@ export interface ProxySettings {
 }
 
 const TIMEOUTS: ProxySettings['timeouts'] = {
+  handshake: 10_000,
   head: 10_000,
   body: 30_000,
   keepAlive: 75_000,
@@ -266,6 +289,7 @@ const LIMITS: ProxySettings['limits'] = {
   requestsPerConnection: 100_000,
   connections: 50_000,
   connectionsPerAddress: 10_000,
+  handshakes: 1000,
   bufferBytes: 131_072,
 };
 

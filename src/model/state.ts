@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
 import { RolloutSchema } from './rollout.ts';
+import { EndpointTlsSchema } from './tls.ts';
 import { TrialSchema } from './trial.ts';
 
 /**
@@ -101,6 +102,11 @@ export const VersionSchema = Type.Object(
     endpoints: Type.Array(Type.String({ minLength: 1 }), {
       description: 'Addresses that serve this version: host:port, [ipv6]:port or unix:/path.',
     }),
+    tls: Type.Optional(
+      Type.Union([EndpointTlsSchema, Type.Literal(false)], {
+        description: 'In place of what the service says of TLS; false: none.',
+      }),
+    ),
     owner: Type.Optional(
       Type.Union([Type.Literal('file'), Type.Literal('api')], {
         description:
@@ -194,6 +200,13 @@ const structure = {
   override: Type.Optional(OverridePolicySchema),
   timeouts: Type.Optional(ServiceTimeoutsSchema),
   limits: Type.Optional(EndpointLimitsSchema),
+  tls: Type.Optional(EndpointTlsSchema),
+  sendProxyProtocol: Type.Optional(
+    Type.Union([Type.Literal(1), Type.Literal(2)], {
+      description:
+        'Begin every connection to an endpoint with a PROXY header of this version. Connections then belong to one client each.',
+    }),
+  ),
   maxBodyBytes: Type.Optional(
     Type.Integer({
       minimum: 0,
