@@ -9,6 +9,7 @@ import type { Totals } from '../metrics/totals.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import type { Settings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
+import type { Catalogue } from '../rollout/catalogue.ts';
 import { Access } from './access.ts';
 import { Changes } from './asking.ts';
 import { isLoopback } from './browser.ts';
@@ -25,6 +26,8 @@ export interface AdminOptions {
   readonly commands: Commands;
   readonly totals: Totals;
   readonly insight: Insight;
+  /** The strategies and policies that the config file names at present. */
+  catalogue(): Catalogue;
   readonly status: Status;
   readonly settings: Settings['admin'];
   readonly clock: Clock;
@@ -82,7 +85,7 @@ export function createAdmin(options: AdminOptions): Admin {
     (app) => {
       readRoutes(app, { commands, totals, status, streams });
       changeRoutes(app, commands, changes);
-      rolloutRoutes(app, { commands, insight, changes, clock });
+      rolloutRoutes(app, { commands, insight, changes, clock, catalogue: () => options.catalogue() });
       healthRoutes(app, { status, exposition, metricsNeed });
     },
   );

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify';
+import type { VersionBody } from '../control/change.ts';
 import type { Commands } from '../control/commands.ts';
 import {
   ChangeHeadersSchema,
   type RollbackRequest,
+  type SchemaRequest,
   type ServicePath,
   ServicePathSchema,
   type VersionPath,
@@ -74,9 +76,28 @@ export function changeRoutes(app: FastifyInstance, commands: Commands, changes: 
     (request, reply) => {
       const { params, body } = request;
       return changes.make(request, reply, (asking) =>
-        commands.putVersion(params.service, params.version, { endpoints: body.endpoints }, asking),
+        commands.putVersion(params.service, params.version, versionOf(body), asking),
       );
     },
+  );
+
+  app.put<{ Params: ServicePath; Body: SchemaRequest }>(
+    '/v1/services/:service/schema',
+    {
+      config: { needs: 'operator' },
+      schema: {
+        ...common,
+        operationId: 'setSchema',
+        summary:
+          'Say which database schema holds; refused while a version that is needed cannot live with it',
+        params: ServicePathSchema,
+        body: named('SchemaRequest'),
+      },
+    },
+    (request, reply) =>
+      changes.make(request, reply, (asking) =>
+        commands.setSchema(request.params.service, request.body.schema, asking),
+      ),
   );
 
   app.delete<{ Params: VersionPath }>(
@@ -95,4 +116,8 @@ export function changeRoutes(app: FastifyInstance, commands: Commands, changes: 
         commands.deleteVersion(request.params.service, request.params.version, asking),
       ),
   );
+}
+
+function versionOf({ endpoints, requires }: VersionRequest): VersionBody {
+  return { endpoints, ...(requires && { requires }) };
 }

@@ -27,11 +27,10 @@ import {
   type StrategyList,
 } from '../model/api.ts';
 import type { RolloutChange } from '../model/record.ts';
-import { tellPlan } from '../rollout/plan.ts';
-import { POLICIES } from '../rollout/policies.ts';
-import { PRESETS } from '../rollout/presets.ts';
+import type { Catalogue } from '../rollout/catalogue.ts';
 import type { Changes } from './asking.ts';
 import { answers, named, plainly } from './schemas.ts';
+import { listStrategies } from './strategies.ts';
 import { shownRollout, viewRollout } from './view.ts';
 
 interface RolloutSources {
@@ -39,6 +38,8 @@ interface RolloutSources {
   readonly insight: Insight;
   readonly changes: Changes;
   readonly clock: Clock;
+  /** What the config file names at present. */
+  catalogue(): Catalogue;
 }
 
 /** The preset of those who name none. */
@@ -55,7 +56,7 @@ const SUMMARIES: Readonly<Record<OrderName, string>> = {
 /** The routes that begin, steer and show rollouts. */
 export function rolloutRoutes(
   app: FastifyInstance,
-  { commands, insight, changes, clock }: RolloutSources,
+  { commands, insight, changes, clock, catalogue }: RolloutSources,
 ): void {
   app.post<{ Params: ServicePath; Body: RolloutRequest; Querystring: StartQuery }>(
     '/v1/services/:service/rollouts',
@@ -74,7 +75,7 @@ export function rolloutRoutes(
     },
     async (request, reply) => {
       const { service } = request.params;
-      const launch = launchOf(request.body);
+      const launch = launchOf(request.body, catalogue());
       serviceOf(commands.state(), service);
       const plan = tellOutlook(termsOf(launch), insight.traffic(service));
       if (request.query.dryRun !== undefined) return { plan };
@@ -214,18 +215,11 @@ export function rolloutRoutes(
       serializerCompiler: plainly,
       schema: {
         operationId: 'listStrategies',
-        summary: 'Plans and policies that have a name, and what they do',
-        response: answers('Presets and policies.', named('StrategyList')),
+        summary: 'Strategies and policies that have a name, and what they do',
+        response: answers('Strategies and policies, those of the config file first.', named('StrategyList')),
       },
     },
-    (): StrategyList => ({
-      presets: PRESETS.map(({ name, says, steps, bake }) => ({
-        name,
-        says,
-        steps: tellPlan({ strategy: name, steps, gates: [], bake }),
-      })),
-      policies: Object.entries(POLICIES).map(([name, { says }]) => ({ name, says })),
-    }),
+    (): StrategyList => listStrategies(catalogue()),
   );
 }
 
@@ -233,13 +227,17 @@ function shown(change: RolloutChange): RolloutChange {
   return { ...change, rollout: shownRollout(change.rollout) };
 }
 
-function launchOf({ candidate, baseline, build, strategy = USUAL, policy = {} }: RolloutRequest): Launch {
+function launchOf(
+  { candidate, baseline, build, strategy = USUAL, policy = {} }: RolloutRequest,
+  own: Catalogue,
+): Launch {
   return {
     candidate,
     ...(baseline !== undefined && { baseline }),
     ...(build !== undefined && { build }),
     strategy: typeof strategy === 'string' ? { type: 'preset', name: strategy } : strategy,
     policy: typeof policy === 'string' ? { name: policy } : policy,
+    own,
   };
 }
 

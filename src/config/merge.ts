@@ -2,17 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { own } from '../base/own.ts';
 import type { Service, ServiceConfig, State } from '../model/state.ts';
 import { keptWholes } from '../model/wholes.ts';
-import { fileVersions, type SaltFor, seedService, weightsFor } from './seed.ts';
+import { neededVersions, schemaConflict } from '../rollout/schema.ts';
+import { fileSchema, fileVersions, type SaltFor, seedService, weightsFor } from './seed.ts';
 
 /**
  * The state after a config file was read again: the file owns structure, the store owns weights.
  *
  * Services that are new in the file are seeded, those that are gone are removed, and all others follow the file
- * in everything but their split. Versions put through the API stay, unless the file names them by now. A service
- * that stays as it was is the same object, and so is a state, since workers compile anew only what is new.
+ * in everything but their split. Versions put through the API stay, unless the file names them by now; so does
+ * the database schema that the API was told. A service that stays as it was is the same object, and so is a state, since workers compile anew only what is new.
  *
  * Returns a sentence with the cure, and nothing changes, when the file has dropped a version that holds traffic
- * or is in a rollout. A rollout under way goes on: its trial, and quarantines, are not the file's.
+ * or is in a rollout, or names another database schema that a version which is needed cannot live with. A rollout under way goes on: its trial, and quarantines, are not the file's.
  */
 export function mergeStructure(
   state: State,
@@ -40,6 +41,8 @@ export function mergeStructure(
       faults.push(
         `service "${name}": the file no longer has version "${version}", which is in rollout ${service.trial!.rollout}; abort the rollout first, or put the version back into the file`,
       );
+    const conflict = schemaFault(service, next);
+    if (conflict !== undefined) faults.push(`service "${name}": ${conflict}`);
     merged[name] = isDeepStrictEqual(service, next) ? service : next;
   }
   if (faults.length > 0) return faults.join('\n');
@@ -50,16 +53,23 @@ export function mergeStructure(
   return same ? state : { ...state, services: merged };
 }
 
+/** Why the schema of the file may not be the one of the service, if it is another than before. */
+function schemaFault(before: Service, after: Service): string | undefined {
+  const { schema } = after;
+  if (schema === undefined || schema.version === before.schema?.version) return undefined;
+  return schemaConflict(schema.version, after.versions, neededVersions(after, ...tried(before)));
+}
+
 /** The versions that a rollout compares at present. */
 function tried({ trial }: Service): string[] {
   return trial === undefined ? [] : [trial.baseline, trial.candidate];
 }
 
 function mergeService(
-  { versions, split, wholes, trial, quarantine }: Service,
+  { versions, split, wholes, trial, quarantine, schema: stand }: Service,
   config: ServiceConfig,
 ): Service {
-  const { weights: _, ...structure } = config;
+  const { weights: _, schema, ...structure } = config;
   const added = Object.entries(versions).filter(
     ([name, { owner }]) => owner === 'api' && !Object.hasOwn(config.versions, name),
   );
@@ -70,6 +80,7 @@ function mergeService(
     versions: next,
     split: isDeepStrictEqual(weights, split.weights) ? split : { ...split, weights },
     wholes: keptWholes(wholes, next),
+    ...(schema === undefined && stand?.owner === 'api' ? { schema: stand } : fileSchema(schema)),
     ...(trial && { trial }),
     ...(quarantine && { quarantine }),
   };

@@ -5,6 +5,8 @@ import { type Config, settingsOf } from '../model/settings.ts';
 import type { Match, ServiceConfig } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
 import { weightsFault } from '../model/weights.ts';
+import { planOf, strategyNames } from '../rollout/plan.ts';
+import { POLICIES, policyOf } from '../rollout/policies.ts';
 import { normalisePrefix } from '../routing/path.ts';
 import { matchConflict } from '../routing/table.ts';
 import type { Path } from './fault.ts';
@@ -22,6 +24,7 @@ export function ruleFindings(config: Partial<Config>): Finding[] {
     ...speeches(config.listen ?? []),
     ...tokens(config.admin?.tokens ?? []),
     ...subscribers(config.notify ?? []),
+    ...strategies(config),
     ...ranges(['trustedProxies'], config.trustedProxies),
     ...services.flatMap(([name, service]) => serviceFindings(['services', name], service)),
     ...matches(services),
@@ -154,6 +157,32 @@ function subscribers(all: NonNullable<Config['notify']>): Finding[] {
       );
     return findings;
   });
+}
+
+/** Strategies and policies must be ones, under names that stand for nothing else. */
+function strategies({ strategies = {}, policies = {} }: Partial<Config>): Finding[] {
+  const taken = (path: Path, names: readonly string[], what: string): Finding[] =>
+    names.includes(String(path.at(-1)))
+      ? [wrong(path, `there is a ${what} of this name already; choose another name`)]
+      : [];
+  return [
+    ...Object.entries(strategies).flatMap(([name, strategy]) => {
+      const path = ['strategies', name];
+      const plan = planOf(strategy);
+      return [
+        ...taken(path, strategyNames({}), 'strategy'),
+        ...(typeof plan === 'string' ? [wrong(path, plan)] : []),
+      ];
+    }),
+    ...Object.entries(policies).flatMap(([name, request]) => {
+      const path = ['policies', name];
+      const policy = policyOf(request);
+      return [
+        ...taken(path, Object.keys(POLICIES), 'policy'),
+        ...(typeof policy === 'string' ? [wrong(path, policy)] : []),
+      ];
+    }),
+  ];
 }
 
 function ranges(path: Path, list: readonly string[] | undefined): Finding[] {

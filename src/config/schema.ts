@@ -1,9 +1,26 @@
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { type Config, ConfigSchema } from '../model/settings.ts';
 import type { Finding } from './finding.ts';
 import { suggest } from './suggest.ts';
 
-const validate = new Ajv({ allErrors: true, verbose: true }).compile<Config>(ConfigSchema);
+const ajv = new Ajv({
+  allErrors: true,
+  verbose: true,
+  formats: { 'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i },
+});
+
+/** Strategies and policies have large schemas, and a file that names none should not wait for them. */
+const LARGE = ['strategies', 'policies'] as const;
+const without = Object.fromEntries(LARGE.map((key) => [key, true]));
+const validatePlain = ajv.compile<Config>({
+  ...ConfigSchema,
+  properties: { ...ConfigSchema.properties, ...without },
+});
+
+function validatorFor(document: unknown): ValidateFunction<Config> {
+  const named = typeof document === 'object' && document !== null && LARGE.some((key) => key in document);
+  return named ? ajv.compile<Config>(ConfigSchema) : validatePlain;
+}
 
 /** The JSON schema of a config file, for editors; `config/schema.json` holds it. */
 export function configSchema(): object {
@@ -24,13 +41,47 @@ interface Rule {
 
 /** Everything in which a document departs from the schema; empty means that it is a Config. */
 export function schemaFindings(document: unknown): Finding[] {
+  // The same schema is compiled once, as Ajv remembers it.
+  const validate = validatorFor(document);
   if (validate(document)) return [];
   const errors = validate.errors ?? [];
-  // A choice reports each of its alternatives as well; one sentence about the choice says it all.
-  const choices = errors.filter((error) => error.keyword === 'anyOf').map((error) => error.schemaPath);
+  // A choice reports each of its alternatives as well. Where it is plain which one was meant, only what is said
+  // of that one helps; else one sentence about the choice says it all.
+  const choices = errors
+    .filter((error) => error.keyword === 'anyOf')
+    .map((error) => ({ error, at: `${error.schemaPath}/`, meant: meantBy(error) }));
   return errors
-    .filter((error) => !choices.some((choice) => error.schemaPath.startsWith(`${choice}/`)))
+    .filter((error) =>
+      choices.every(({ error: choice, at, meant }) => {
+        if (error === choice) return meant === undefined;
+        const inside =
+          error.schemaPath.startsWith(at) && `${error.instancePath}/`.startsWith(`${choice.instancePath}/`);
+        return !inside || (meant !== undefined && error.schemaPath.startsWith(`${at}${meant}/`));
+      }),
+    )
     .map(findingOf);
+}
+
+/** What tells the alternatives of a choice apart. */
+const TELLING = ['type', 'kind'] as const;
+
+/** Which alternative of a choice a value was meant to be: the one it names, or the only one of its kind. */
+function meantBy({ parentSchema, data }: ErrorObject): number | undefined {
+  const alternatives = (parentSchema as Rule).anyOf ?? [];
+  const type = Array.isArray(data) ? 'array' : typeof data;
+  const alike = alternatives.flatMap((each, index) => (each.type === type ? [index] : []));
+  if (alike.length < 2) return type === 'object' && data !== null ? alike[0] : undefined;
+  const key = tellingOf(parentSchema as Rule);
+  const found = alternatives.findIndex(
+    ({ properties }) =>
+      key !== undefined && properties?.[key]?.const === (data as Record<string, unknown>)[key],
+  );
+  return found < 0 ? undefined : found;
+}
+
+/** The property by which alternatives name themselves, if they do. */
+function tellingOf({ anyOf = [] }: Rule): string | undefined {
+  return TELLING.find((key) => anyOf.some(({ properties }) => properties?.[key]?.const !== undefined));
 }
 
 function findingOf(error: ErrorObject): Finding {
@@ -45,6 +96,16 @@ function findingOf(error: ErrorObject): Finding {
       const key = String(error.params['additionalProperty']);
       return { path: [...path, key], says: unknownKey(key, rule.properties) };
     }
+    case 'anyOf': {
+      const key = tellingOf(rule);
+      if (key === undefined || typeof error.data !== 'object' || error.data === null) break;
+      const said = (error.data as Record<string, unknown>)[key];
+      const known = (rule.anyOf ?? []).flatMap(({ properties }) => properties?.[key]?.const ?? []);
+      return {
+        path: [...path, key],
+        says: `${said === undefined ? 'this is missing' : `${shown(path, said)} will not do`}; it takes ${known.join(', ')}`,
+      };
+    }
     case 'required': {
       const key = String(error.params['missingProperty']);
       const wanted = rule.properties?.[key];
@@ -53,9 +114,8 @@ function findingOf(error: ErrorObject): Finding {
     case 'minItems':
     case 'minProperties':
       return { path, says: `there is none; at least ${error.params['limit']} is needed` };
-    default:
-      return { path, says: `${shown(path, error.data)} will not do; ${expectation(rule)}` };
   }
+  return { path, says: `${shown(path, error.data)} will not do; ${expectation(rule)}` };
 }
 
 function unknownKey(key: string, properties: Rule['properties']): string {
@@ -94,7 +154,7 @@ function range({ minimum, exclusiveMinimum, maximum }: Rule): string {
 }
 
 /** What may hold secrets, at whatever level. */
-const SECRETIVE: ReadonlySet<string | number> = new Set(['override', 'tokens', 'notify']);
+const SECRETIVE: ReadonlySet<string | number> = new Set(['override', 'tokens', 'notify', 'strategies']);
 
 /** The value, if it is short and cannot be a secret, not even one that stands a level too high. */
 function shown(path: Finding['path'], value: unknown): string {

@@ -21,7 +21,11 @@ export function seedState(
 }
 
 /** A service with the weights of its file; where no version has them all, a rollback goes to the heaviest. */
-export function seedService({ weights, ...structure }: ServiceConfig, now: number, salt: string): Service {
+export function seedService(
+  { weights, schema, ...structure }: ServiceConfig,
+  now: number,
+  salt: string,
+): Service {
   const heaviest = heaviestVersion(weights);
   return {
     ...structure,
@@ -34,6 +38,7 @@ export function seedService({ weights, ...structure }: ServiceConfig, now: numbe
       since: new Date(now).toISOString(),
     },
     wholes: heaviest === undefined ? [] : [heaviest],
+    ...fileSchema(schema),
   };
 }
 
@@ -45,6 +50,11 @@ export function fileVersions(versions: ServiceConfig['versions']): Service['vers
       { ...version, owner: 'file' },
     ]),
   );
+}
+
+/** The schema of a file, marked as its own. */
+export function fileSchema(schema: ServiceConfig['schema']): Pick<Service, 'schema'> {
+  return schema === undefined ? {} : { schema: { version: schema, owner: 'file' } };
 }
 
 /** A weight for every version: its own, or 0. */

@@ -1,11 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import { own } from '../base/own.ts';
 import { endpointFault } from '../model/address.ts';
 import { isName, type Service, type Version } from '../model/state.ts';
 import { type Weights, weightsFault, wholeVersion, wholeWeights } from '../model/weights.ts';
 import { keptWholes } from '../model/wholes.ts';
+import { neededVersions, schemaConflict } from '../rollout/schema.ts';
 import { Refusal } from './commands.ts';
 import { list, versionOf } from './lookup.ts';
 import { type Resplitting, resplit } from './resplit.ts';
+
+/** What is said of a version that is put. */
+export type VersionBody = Pick<Version, 'endpoints' | 'requires'>;
 
 /** What may be asked of one service's versions and weights. */
 export type ServiceCommand =
@@ -16,8 +21,10 @@ export type ServiceCommand =
       readonly type: 'version.put';
       readonly service: string;
       readonly version: string;
-      readonly endpoints: readonly string[];
+      readonly body: VersionBody;
     }
+  /** The database schema that holds from now on. */
+  | { readonly type: 'schema'; readonly service: string; readonly schema: string }
   | { readonly type: 'version.delete'; readonly service: string; readonly version: string };
 
 /** What a command does to a service: the service as it should be, and what of it the audit log shows. */
@@ -39,7 +46,9 @@ export function stepOf(
     case 'rollback':
       return rollback(service, command.to, circumstances);
     case 'version.put':
-      return putVersion(service, command.version, command.endpoints);
+      return putVersion(service, command.version, command.body);
+    case 'schema':
+      return setSchema(service, command.schema);
     case 'version.delete':
       return deleteVersion(service, command.version);
   }
@@ -80,22 +89,24 @@ function shifted(before: Service, next: Service | undefined): Step | undefined {
   return next && { next, before: { weights: before.split.weights }, after: { weights: next.split.weights } };
 }
 
-function putVersion(service: Service, name: string, endpoints: readonly string[]): Step | undefined {
+function putVersion(service: Service, name: string, body: VersionBody): Step | undefined {
   if (!isName(name))
     throw new Refusal(
       'invalid',
       `"${name}" is not a name; it takes letters, digits, dots, dashes and underscores, 64 at most`,
     );
-  const fault = endpoints.map(endpointFault).find((each) => each !== undefined);
+  const fault = body.endpoints.map(endpointFault).find((each) => each !== undefined);
   if (fault !== undefined) throw new Refusal('invalid', fault);
   const before = own(service.versions, name);
-  if (before !== undefined && sameList(before.endpoints, endpoints)) return undefined;
-  // How endpoints are spoken to does not change with where they are.
+  const { endpoints, requires = before?.requires } = body;
+  // How endpoints are spoken to does not change with where they are, nor does what the version lives on.
   const version: Version = {
     endpoints,
     owner: 'api',
     ...(before?.tls !== undefined && { tls: before.tls }),
+    ...(requires && { requires }),
   };
+  if (isDeepStrictEqual({ ...before, owner: 'api' }, version)) return undefined;
   const { split } = service;
   return {
     next: {
@@ -130,6 +141,21 @@ function deleteVersion(service: Service, name: string): Step {
   };
 }
 
-function sameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((each, index) => each === b[index]);
+/** Refused as long as a version that may get traffic could not live with it: that is what asking is for. */
+function setSchema(service: Service, version: string): Step | undefined {
+  const { schema: before, versions, trial } = service;
+  if (before?.version === version) return undefined;
+  if (before?.owner === 'file')
+    throw new Refusal(
+      'conflict',
+      `the config file says that schema ${before.version} holds; change it there, or take it out and have the file read again`,
+    );
+  const tried = trial === undefined ? [] : [trial.baseline, trial.candidate];
+  const conflict = schemaConflict(version, versions, neededVersions(service, ...tried));
+  if (conflict !== undefined) throw new Refusal('conflict', conflict);
+  return {
+    next: { ...service, schema: { version, owner: 'api' } },
+    before: before && { schema: before.version },
+    after: { schema: version },
+  };
 }

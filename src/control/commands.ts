@@ -1,8 +1,9 @@
 import type { Actor, AuditEntry, Change, Receipt, Released, RolloutChange } from '../model/record.ts';
 import type { DecisionRecord, RolloutEvent } from '../model/rollout.ts';
-import type { ServiceConfig, State, Version } from '../model/state.ts';
+import type { ServiceConfig, State } from '../model/state.ts';
 import type { Weights } from '../model/weights.ts';
 import type { AuditQuery } from '../store/store.ts';
+import type { VersionBody } from './change.ts';
 import type { Launch } from './launch.ts';
 
 /** Circumstances of a command, whatever it does. */
@@ -29,13 +30,10 @@ export interface Commands {
   setWeights(service: string, weights: Weights, asking: Asking): Promise<Change>;
   /** Back to `to`, or to the version that last held all traffic before the present split. */
   rollback(service: string, to: string | undefined, asking: Asking): Promise<Change>;
-  putVersion(
-    service: string,
-    version: string,
-    body: Pick<Version, 'endpoints'>,
-    asking: Asking,
-  ): Promise<Change>;
+  putVersion(service: string, version: string, body: VersionBody, asking: Asking): Promise<Change>;
   deleteVersion(service: string, version: string, asking: Asking): Promise<Change>;
+  /** Says which database schema holds from now on. */
+  setSchema(service: string, schema: string, asking: Asking): Promise<Change>;
   /** Begins the journey of a candidate; one that is under way makes way for it. */
   startRollout(service: string, launch: Launch, asking: Asking): Promise<RolloutChange>;
   askRollout(rollout: string, order: Order, asking: Asking): Promise<RolloutChange>;

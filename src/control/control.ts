@@ -6,10 +6,10 @@ import { own } from '../base/own.ts';
 import { Turns } from '../base/turns.ts';
 import type { AuditEntry, Change, Released, RolloutChange } from '../model/record.ts';
 import type { DecisionRecord } from '../model/rollout.ts';
-import type { ServiceConfig, State, Version } from '../model/state.ts';
+import type { ServiceConfig, State } from '../model/state.ts';
 import { type Weights, wholeVersion } from '../model/weights.ts';
 import { type AuditQuery, type Store, StoreUnavailable } from '../store/store.ts';
-import type { ServiceCommand } from './change.ts';
+import type { ServiceCommand, VersionBody } from './change.ts';
 import {
   type Asking,
   type Commands,
@@ -122,17 +122,16 @@ class StoreControl implements Control {
     return this.#change({ type: 'rollback', service, to }, asking);
   }
 
-  putVersion(
-    service: string,
-    version: string,
-    { endpoints }: Pick<Version, 'endpoints'>,
-    asking: Asking,
-  ): Promise<Change> {
-    return this.#change({ type: 'version.put', service, version, endpoints }, asking);
+  putVersion(service: string, version: string, body: VersionBody, asking: Asking): Promise<Change> {
+    return this.#change({ type: 'version.put', service, version, body }, asking);
   }
 
   deleteVersion(service: string, version: string, asking: Asking): Promise<Change> {
     return this.#change({ type: 'version.delete', service, version }, asking);
+  }
+
+  setSchema(service: string, schema: string, asking: Asking): Promise<Change> {
+    return this.#change({ type: 'schema', service, schema }, asking);
   }
 
   async startRollout(service: string, launch: Launch, asking: Asking): Promise<RolloutChange> {

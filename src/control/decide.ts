@@ -8,6 +8,7 @@ import { gatesOf } from '../rollout/gates.ts';
 import { begin, refusal } from '../rollout/machine.ts';
 import { isEnded } from '../rollout/move.ts';
 import { released } from '../rollout/quarantine.ts';
+import { neededVersions, schemaConflict } from '../rollout/schema.ts';
 import { where } from '../rollout/words.ts';
 import { type ServiceCommand, stepOf } from './change.ts';
 import { Refusal } from './commands.ts';
@@ -103,7 +104,7 @@ function eventsOf(
   { actor: { name: by } }: Circumstances,
 ): RolloutEvent[] {
   const after = serviceOf(state, service);
-  if (type === 'version.delete') return [];
+  if (type === 'version.delete' || type === 'schema') return [];
   if (type === 'version.put') return [{ type: 'reload', changed: otherEndpoints(rollout, before, after) }];
   const weight = own(after.split.weights, rollout.candidate) ?? 0;
   const baseline = own(after.split.weights, rollout.baseline) ?? 0;
@@ -151,6 +152,8 @@ function refuseUnfit(state: State, rollout: Rollout, event: RolloutEvent, { acto
       ({ kind, name }) =>
         kind === 'approval' && !phase.passed.includes(name) && (event.gate ?? name) === name,
     );
+    const shut = schemaShut(serviceOf(state, rollout.service), rollout);
+    if (shut !== undefined) throw new Refusal('conflict', shut);
     if (gate?.kind === 'approval' && gate.role === 'admin' && actor.role !== 'admin')
       throw new Refusal(
         'forbidden',
@@ -163,6 +166,16 @@ function refuseUnfit(state: State, rollout: Rollout, event: RolloutEvent, { acto
       'conflict',
       `version "${baseline}" has no endpoints, so rollout ${id} could not go back; add some first`,
     );
+}
+
+/** Why a schema that is asked about at this door cannot be approved. */
+function schemaShut(service: Service, { plan, phase, candidate }: Rollout): string | undefined {
+  for (const gate of gatesOf(plan, phase)) {
+    if (gate.kind !== 'schema') continue;
+    const conflict = schemaConflict(gate.schema, service.versions, neededVersions(service, candidate));
+    if (conflict !== undefined) return `schema "${gate.name}": ${conflict}`;
+  }
+  return undefined;
 }
 
 function happen(

@@ -4,9 +4,11 @@ import { own } from '../base/own.ts';
 import type { Plan, Policy, PolicyRequest, Rollout, Strategy } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import { heaviestVersion } from '../model/weights.ts';
+import type { Catalogue } from '../rollout/catalogue.ts';
 import { planOf } from '../rollout/plan.ts';
 import { policyOf } from '../rollout/policies.ts';
 import { refusedBuild } from '../rollout/quarantine.ts';
+import { schemaLack } from '../rollout/schema.ts';
 import { Refusal } from './commands.ts';
 import type { Circumstances } from './decide.ts';
 import { serviceOf, versionOf } from './lookup.ts';
@@ -21,6 +23,8 @@ export interface Launch {
   readonly build?: string;
   readonly strategy: Strategy;
   readonly policy: PolicyRequest;
+  /** What the names in there stand for, besides what they always do. */
+  readonly own?: Catalogue;
 }
 
 /** What a machine begins a rollout with. Throws Refusal, with the cure, when it may not begin. */
@@ -56,6 +60,8 @@ export function specOf(
     );
   if (endpoints.length === 0)
     throw new Refusal('conflict', `version "${candidate}" has no endpoints; add some to it first`);
+  const lack = schemaLack(service, candidate);
+  if (lack !== undefined) throw new Refusal('conflict', lack);
   const build = launch.build ?? buildOf(candidate, endpoints);
   const refused = refusedBuild(service.quarantine, build);
   if (refused !== undefined) throw new Refusal('conflict', refused);
@@ -78,13 +84,13 @@ export function specOf(
 }
 
 /** How a rollout is to go and to be judged. Throws Refusal on terms that cannot be kept. */
-export function termsOf({ strategy, policy }: Pick<Launch, 'strategy' | 'policy'>): {
+export function termsOf({ strategy, policy, own }: Pick<Launch, 'strategy' | 'policy' | 'own'>): {
   readonly plan: Plan;
   readonly policy: Policy;
 } {
-  const plan = planOf(strategy);
+  const plan = planOf(strategy, own?.strategies);
   if (typeof plan === 'string') throw new Refusal('invalid', plan);
-  const judged = policyOf(policy);
+  const judged = policyOf(policy, own?.policies);
   if (typeof judged === 'string') throw new Refusal('invalid', judged);
   const fault = policyFault(judgePolicy({ plan, policy: judged }));
   if (fault !== undefined) throw new Refusal('invalid', fault);

@@ -11,6 +11,11 @@ import type { MetricRequest, Phase, Plan, Rollout } from '../model/rollout.ts';
 
 /** Steps that sticky alpha is kept for besides the plan's: begun again after a restart, or by hand. */
 const SPARE_STEPS = 3;
+/**
+ * The machine keeps the time of a step, and what is to be done at its end. So the judge never calls time, and
+ * can tell of a step that holds, however long, what is in the way and how long it will take. Seconds.
+ */
+const PATIENCE = 1e9;
 /** A coin that is never tossed is no coin, so even a step at 0 % is told to the judge as this. */
 const LEAST_WEIGHT = 1e-6;
 
@@ -25,8 +30,8 @@ export function judgePolicy({ plan, policy }: Pick<Rollout, 'plan' | 'policy'>):
     latencyTolerance: policy.latencyTolerance,
     metrics: policy.metrics.filter(({ use }) => use !== 'off').map(metricOf),
     steps: [
-      ...plan.steps.map(({ weight, atLeast, atMost }) => stepOf(weight, atLeast, atMost)),
-      stepOf(100 - plan.bake.keepWarm, plan.bake.for, plan.bake.for),
+      ...plan.steps.map(({ weight, atLeast }) => stepOf(weight, atLeast)),
+      stepOf(100 - plan.bake.keepWarm, plan.bake.for),
     ],
     spareSteps: SPARE_STEPS,
   };
@@ -51,10 +56,10 @@ export function judgedStep(plan: Plan, phase: Phase): number {
 }
 
 /** Harm is weight times excess, so the more traffic is exposed, the more has to be shown. */
-function stepOf(percent: number, atLeast: number, atMost: number): JudgeStep {
+function stepOf(percent: number, atLeast: number): JudgeStep {
   const weight = Math.max(LEAST_WEIGHT, percent / 100);
   const { margin, floor } = DEFAULT_STEPS.find((usual) => weight <= usual.weight) ?? DEFAULT_STEPS.at(-1)!;
-  return { weight, margin, floor, minSeconds: atLeast, maxSeconds: Math.max(atMost, atLeast + 1) };
+  return { weight, margin, floor, minSeconds: atLeast, maxSeconds: PATIENCE };
 }
 
 function metricOf({

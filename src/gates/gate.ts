@@ -1,5 +1,5 @@
 import type { Gate } from '../model/rollout.ts';
-import { schemaConflict } from '../rollout/schema.ts';
+import { neededVersions, schemaConflict } from '../rollout/schema.ts';
 import { windowAt } from '../rollout/window.ts';
 import type { Circumstances } from './circumstances.ts';
 import { askPrometheus } from './prometheus.ts';
@@ -32,17 +32,12 @@ export async function askGate(
       return open ? pass('it is open') : unknown(says);
     }
     case 'schema': {
-      const conflict = schemaConflict(gate.schema, circumstances.service.versions, needed(circumstances));
+      const { rollout, service } = circumstances;
+      const needed = neededVersions(service, rollout.candidate);
+      const conflict = schemaConflict(gate.schema, service.versions, needed);
       return conflict === undefined ? pass(`every version can live with ${gate.schema}`) : unknown(conflict);
     }
   }
-}
-
-/** Versions that serve, may soon, or can be rolled back to. */
-function needed({ rollout, service }: Circumstances): readonly string[] {
-  const { split, wholes } = service;
-  const serving = Object.keys(split.weights).filter((version) => split.weights[version]! > 0);
-  return [...serving, rollout.candidate, ...wholes];
 }
 
 /** Seconds between two questions, where the gate does not say, and at least. */

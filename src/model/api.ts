@@ -6,6 +6,9 @@ import {
   KeyPolicySchema,
   MatchSchema,
   type Of,
+  QuarantineSchema,
+  SchemaStandSchema,
+  SchemaVersionSchema,
   ServiceName,
   ServiceTimeoutsSchema,
   SplitSchema,
@@ -38,10 +41,20 @@ export const RollbackRequestSchema = Type.Object(
 export type RollbackRequest = Of<typeof RollbackRequestSchema>;
 
 export const VersionRequestSchema = Type.Object(
-  { endpoints: VersionSchema.properties.endpoints, reason: Type.Optional(Reason) },
+  {
+    endpoints: VersionSchema.properties.endpoints,
+    requires: VersionSchema.properties.requires,
+    reason: Type.Optional(Reason),
+  },
   { additionalProperties: false, description: 'What serves a version.' },
 );
 export type VersionRequest = Of<typeof VersionRequestSchema>;
+
+export const SchemaRequestSchema = Type.Object(
+  { schema: SchemaVersionSchema, reason: Type.Optional(Reason) },
+  { additionalProperties: false, description: 'The database schema that holds from now on.' },
+);
+export type SchemaRequest = Of<typeof SchemaRequestSchema>;
 
 export const RolloutRequestSchema = Type.Object(
   {
@@ -57,9 +70,9 @@ export const RolloutRequestSchema = Type.Object(
     ),
     strategy: Type.Optional(
       Type.Union(
-        [Type.String({ minLength: 1, maxLength: 64, description: 'Name of a preset.' }), StrategySchema],
+        [Type.String({ minLength: 1, maxLength: 64, description: 'Name of a strategy.' }), StrategySchema],
         {
-          description: 'How it goes. Default 1-5-25-50-100; GET /v1/strategies lists the presets.',
+          description: 'How it goes. Default 1-5-25-50-100; GET /v1/strategies lists what has a name.',
         },
       ),
     ),
@@ -180,15 +193,19 @@ export const EvidenceViewSchema = Type.Object(
 );
 export type EvidenceView = Of<typeof EvidenceViewSchema>;
 
-const Named = { name: Type.String(), says: Type.String() };
+const Named = {
+  name: Type.String(),
+  says: Type.String(),
+  own: Type.Boolean({ description: 'Whether it stands in the config file.' }),
+};
 export const StrategyListSchema = Type.Object(
   {
-    presets: Type.Array(
+    strategies: Type.Array(
       Type.Object({ ...Named, steps: PlanViewSchema.properties.steps }, { additionalProperties: false }),
     ),
     policies: Type.Array(Type.Object(Named, { additionalProperties: false })),
   },
-  { additionalProperties: false, description: 'Plans and policies that have a name.' },
+  { additionalProperties: false, description: 'Strategies and policies that have a name.' },
 );
 export type StrategyList = Of<typeof StrategyListSchema>;
 
@@ -294,6 +311,8 @@ export const ServiceViewSchema = Type.Object(
     limits: Type.Optional(EndpointLimitsSchema),
     maxBodyBytes: Type.Optional(Type.Integer()),
     split: SplitSchema,
+    schema: Type.Optional(SchemaStandSchema),
+    quarantine: Type.Optional(Type.Array(QuarantineSchema)),
     wholes: Type.Array(VersionName, {
       description: 'Versions that held all the traffic, oldest first: where a rollback can go.',
     }),

@@ -17,7 +17,7 @@ export const AuditEntrySchema = Type.Object(
     actor: ActorSchema,
     action: Type.String({
       description:
-        'weights, rollback, version.put, version.delete, reload, seed, quarantine.release; rollout and a verb, or rollout alone when it moved by itself.',
+        'weights, rollback, version.put, version.delete, schema, reload, seed, quarantine.release; rollout and a verb, or rollout alone when it moved by itself.',
     }),
     service: Type.Optional(ServiceName),
     reason: Type.Optional(Type.String()),

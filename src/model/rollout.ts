@@ -207,7 +207,7 @@ export const SchemaGateSchema = Type.Object(
     ...gate,
     kind: Type.Literal('schema'),
     schema: Type.String({
-      pattern: '^[0-9]+(\\.[0-9]+){0,2}$',
+      pattern: '^[0-9]{1,9}([.][0-9]{1,9}){0,2}$',
       description: 'The database schema that will hold afterwards.',
     }),
   },

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { type Subscriber, SubscriberSchema } from './notification.ts';
+import { PolicyRequestSchema, StrategySchema } from './rollout.ts';
 import { type Of, ServiceConfigSchema, ServiceName } from './state.ts';
 import { ListenerProxyProtocolSchema, ListenerTlsSchema } from './tls.ts';
 
@@ -236,6 +237,18 @@ export const ConfigSchema = Type.Object(
     log: Type.Optional(LogSchema),
     notify: Type.Optional(
       Type.Array(SubscriberSchema, { description: 'Who is told what becomes of every rollout.' }),
+    ),
+    strategies: Type.Optional(
+      Type.Record(ServiceName, StrategySchema, {
+        additionalProperties: false,
+        description: 'Strategies by name, besides the presets; rollouts are started by it.',
+      }),
+    ),
+    policies: Type.Optional(
+      Type.Record(ServiceName, PolicyRequestSchema, {
+        additionalProperties: false,
+        description: 'Policies by name, besides those there are; rollouts are judged by them.',
+      }),
     ),
     services: Type.Record(ServiceName, ServiceConfigSchema, {
       additionalProperties: false,

@@ -94,6 +94,13 @@ export const OverridePolicySchema = Type.Object(
 );
 export type OverridePolicy = Of<typeof OverridePolicySchema>;
 
+/** A database schema, as `12`, `12.3` or `12.3.1`. */
+const SCHEMA_VERSION = '^[0-9]{1,9}([.][0-9]{1,9}){0,2}$';
+export const SchemaVersionSchema = Type.String({
+  pattern: SCHEMA_VERSION,
+  description: 'The database schema, as 12 or 12.3.1.',
+});
+
 /** `>=12`, `<15.2` or, for just that one, `12.3.1`. */
 const COMPARISON = '(>=|<=|>|<|=)?[0-9]{1,9}([.][0-9]{1,9}){0,2}';
 
@@ -221,6 +228,13 @@ export const ServiceConfigSchema = Type.Object(
     ...structure,
     versions: Type.Record(VersionName, VersionSchema, { minProperties: 1, additionalProperties: false }),
     weights: WeightsSchema,
+    schema: Type.Optional(
+      Type.String({
+        pattern: SCHEMA_VERSION,
+        description:
+          'The database schema that the service has now, as 12 or 12.3.1. Left out: the admin API is told.',
+      }),
+    ),
   },
   {
     additionalProperties: false,
@@ -243,6 +257,11 @@ export const QuarantineSchema = Type.Object(
 );
 export type Quarantine = Of<typeof QuarantineSchema>;
 
+export const SchemaStandSchema = Type.Object(
+  { version: SchemaVersionSchema, owner: Type.Enum(['file', 'api']) },
+  { additionalProperties: false, description: 'The database schema that holds, and who says so.' },
+);
+
 /** A service as the truth holds it. */
 export const ServiceSchema = Type.Object(
   {
@@ -252,6 +271,7 @@ export const ServiceSchema = Type.Object(
     wholes: Type.Array(VersionName, {
       description: 'Versions that held all the traffic, oldest first: where a rollback can go.',
     }),
+    schema: Type.Optional(SchemaStandSchema),
     trial: Type.Optional(TrialSchema),
     quarantine: Type.Optional(Type.Array(QuarantineSchema)),
   },

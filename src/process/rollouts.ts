@@ -32,7 +32,7 @@ export const rollout: Verb = {
     build: { value: 'BUILD', says: 'start: which build the candidate is. release: which is let go.' },
     strategy: {
       value: 'NAME',
-      says: 'start: a preset; GET /v1/strategies lists them. Default 1-5-25-50-100.',
+      says: 'start: one that GET /v1/strategies lists. Default 1-5-25-50-100.',
     },
     policy: { value: 'NAME', says: 'start: how it is judged. Default standard.' },
     file: { value: 'FILE', says: 'start: strategy and policy, under these two names, YAML or JSON.' },

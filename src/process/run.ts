@@ -14,6 +14,7 @@ import { Notifier } from '../gates/notifier.ts';
 import { worldOf } from '../gates/world.ts';
 import { Totals } from '../metrics/totals.ts';
 import { type Config, type Settings, settingsOf } from '../model/settings.ts';
+import type { Catalogue } from '../rollout/catalogue.ts';
 import { openStore } from '../store/open.ts';
 import { systemClock } from './clock.ts';
 import { Crew, type Orders } from './crew.ts';
@@ -54,6 +55,7 @@ export async function runSpillway(source: Source): Promise<Running> {
   const listen = settings.listen.map(({ address }) => address);
   let orders = ordersOf(settings);
   let subscribers = settings.notify;
+  let catalogue = catalogueOf(config);
   let leaving = false;
   const log = createLogger(settings.logLevel);
 
@@ -117,6 +119,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       commands: control,
       totals,
       insight: controller,
+      catalogue: () => catalogue,
       status,
       settings: settings.admin,
       clock: systemClock,
@@ -141,6 +144,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       const { revision } = await control.reload(fresh.services, asking('The config file was read again.'));
       orders = ordersOf(wanted);
       subscribers = wanted.notify;
+      catalogue = catalogueOf(fresh);
       log.setLevel(orders.logLevel);
       crew.configure(orders);
       const waiting = restartNeeded(settings, wanted);
@@ -183,6 +187,10 @@ function settingsIn(config: Config, base: string): Settings {
   if (accessLog === undefined || accessLog.path === '-') return settings;
   const path = resolve(base, accessLog.path);
   return { ...settings, proxy: { ...settings.proxy, accessLog: { ...accessLog, path } } };
+}
+
+function catalogueOf({ strategies = {}, policies = {} }: Config): Catalogue {
+  return { strategies, policies };
 }
 
 function ordersOf({ proxy, logLevel }: Settings): Orders {

@@ -1,17 +1,21 @@
 import type { Bake, Gate, Plan, Step, StepRequest, Strategy } from '../model/rollout.ts';
 import { FINEST } from '../model/weights.ts';
+import type { Catalogue } from './catalogue.ts';
 import { PRESETS } from './presets.ts';
 import { USUAL_BAKE, USUAL_STEP } from './usual.ts';
 import { windowFault } from './window.ts';
 import { duration, goal, percent } from './words.ts';
 
-/** The plan of a strategy, or a sentence that says what is wrong with it and the cure. */
-export function planOf(strategy: Strategy): Plan | string {
-  const plan = resolve(strategy);
+/**
+ * The plan of a strategy, or a sentence that says what is wrong with it and the cure. `own`: what names stand
+ * for besides the presets.
+ */
+export function planOf(strategy: Strategy, own: Catalogue['strategies'] = {}): Plan | string {
+  const plan = resolve(strategy, own);
   return typeof plan === 'string' ? plan : (planFault(plan) ?? plan);
 }
 
-function resolve(strategy: Strategy): Plan | string {
+function resolve(strategy: Strategy, own: Catalogue['strategies']): Plan | string {
   const { gates = [], bake = {}, decommission } = strategy;
   const ending = (name: string, steps: readonly Step[], usual: Bake = USUAL_BAKE): Plan => ({
     strategy: name,
@@ -55,12 +59,24 @@ function resolve(strategy: Strategy): Plan | string {
         : { ...plan, gates: [...gates, { name: 'winner', kind: 'approval', moment: 'promotion' }] };
     }
     case 'preset': {
-      const preset = PRESETS.find(({ name }) => name === strategy.name);
+      const { name, type: _, ...more } = strategy;
+      if (Object.hasOwn(own, name)) {
+        // What one's own strategies are made of are presets at most, so that none leads back to itself.
+        const made = resolve({ ...own[name]!, ...more, bake: { ...own[name]!.bake, ...more.bake } }, {});
+        return typeof made === 'string' ? made : { ...made, strategy: name };
+      }
+      if (name === 'blueGreen' || name === 'override') return resolve({ type: name, ...more }, {});
+      const preset = PRESETS.find((each) => each.name === name);
       return preset === undefined
-        ? `there is no preset "${strategy.name}"; the presets are ${PRESETS.map(({ name }) => name).join(', ')}`
+        ? `there is no strategy "${name}"; the strategies are ${strategyNames(own).join(', ')}`
         : ending(preset.name, preset.steps, preset.bake);
     }
   }
+}
+
+/** Every name that stands for a strategy, one's own first. */
+export function strategyNames(own: Catalogue['strategies']): readonly string[] {
+  return [...Object.keys(own), ...PRESETS.map(({ name }) => name), 'blueGreen', 'override'];
 }
 
 function usualStep(request: StepRequest): Step {

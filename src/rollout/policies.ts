@@ -1,4 +1,5 @@
 import type { Policy, PolicyRequest } from '../model/rollout.ts';
+import type { Catalogue } from './catalogue.ts';
 
 /** A policy under a name, and what it does in words. */
 export interface NamedPolicy {
@@ -63,12 +64,17 @@ export const POLICIES: Readonly<Record<string, NamedPolicy>> = {
   },
 };
 
-/** The policy that is asked for, or a sentence that says what is wrong with it and the cure. */
-export function policyOf({ name = STANDARD.name, tripwire, ...rest }: PolicyRequest): Policy | string {
-  const named = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
-  if (named === undefined)
-    return `there is no policy "${name}"; the policies are ${Object.keys(POLICIES).join(', ')}`;
-  const { tripwire: usual, ...base } = named.policy;
+/**
+ * The policy that is asked for, or a sentence that says what is wrong with it and the cure. `own`: what names
+ * stand for besides those here.
+ */
+export function policyOf(
+  { name = STANDARD.name, tripwire, ...rest }: PolicyRequest,
+  own: Catalogue['policies'] = {},
+): Policy | string {
+  const named = namedPolicy(name, own);
+  if (typeof named === 'string') return named;
+  const { tripwire: usual, ...base } = named;
   const wire = tripwire === undefined ? usual : tripwire === false ? undefined : tripwire;
   const policy: Policy = { ...base, ...rest, ...(wire && { tripwire: wire }) };
   const names = policy.metrics.map((metric) => metric.name);
@@ -77,4 +83,25 @@ export function policyOf({ name = STANDARD.name, tripwire, ...rest }: PolicyRequ
   if (policy.metrics.every(({ use }) => use === 'off'))
     return 'every metric is off; leave one on, or use dryRun to judge without acting';
   return policy;
+}
+
+function namedPolicy(name: string, own: Catalogue['policies']): Policy | string {
+  if (Object.hasOwn(own, name)) {
+    // One's own begin with those here, so that none leads back to itself.
+    const made = policyOf(own[name]!);
+    return typeof made === 'string' ? made : { ...made, name };
+  }
+  return Object.hasOwn(POLICIES, name)
+    ? POLICIES[name]!.policy
+    : `there is no policy "${name}"; the policies are ${[...Object.keys(own), ...Object.keys(POLICIES)].join(', ')}`;
+}
+
+/** One's own policy in words, by what it changes of which. */
+export function tellPolicy({ name = STANDARD.name, ...changed }: PolicyRequest): string {
+  const parts = Object.entries(changed).map(([key, value]) =>
+    key === 'metrics'
+      ? `metrics ${(changed.metrics ?? []).map((metric) => metric.name).join(', ')}`
+      : `${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
+  );
+  return parts.length === 0 ? `as ${name}` : `as ${name}, but ${parts.join('; ')}`;
 }

@@ -1,3 +1,6 @@
+import { own } from '../base/own.ts';
+import type { Service } from '../model/state.ts';
+
 /**
  * Which database schemas a version can live with: the guard of expand and contract. A schema is `12`, `12.3` or
  * `12.3.1`, as numbers, missing parts being 0; a range is comparisons that must all hold, as in `>=12 <15`.
@@ -8,7 +11,7 @@ export function inRange(schema: string, range: string): boolean {
   return comparisons(range)?.every(({ sign, bound }) => HOLDS[sign](order(schema, bound))) ?? false;
 }
 
-/** Of these versions the ones that cannot live with a schema, and why the gate is shut; undefined if all can. */
+/** Which of the versions needed cannot live with a schema, and the cure; undefined if all can. */
 export function schemaConflict(
   schema: string,
   versions: Readonly<Record<string, { readonly requires?: { readonly schema: string } }>>,
@@ -20,6 +23,23 @@ export function schemaConflict(
       return `version "${name}" requires schema ${range}, which ${schema} is not; take its weight away and delete it, so that nothing can be rolled back to it`;
   }
   return undefined;
+}
+
+/** Versions that serve, those named besides, and those that can be rolled back to. */
+export function neededVersions({ split, wholes }: Service, ...more: readonly string[]): readonly string[] {
+  const serving = Object.keys(split.weights).filter((version) => split.weights[version]! > 0);
+  return [...serving, ...more, ...wholes];
+}
+
+/** Why a version cannot be sent traffic by the schema that holds, with the cure; undefined if it can. */
+export function schemaLack({ versions, schema }: Service, name: string): string | undefined {
+  const range = own(versions, name)?.requires?.schema;
+  if (range === undefined) return undefined;
+  if (schema === undefined)
+    return `version "${name}" requires schema ${range}, and nobody has said which one holds; say it under "schema" in the config file, or PUT it to the API`;
+  return inRange(schema.version, range)
+    ? undefined
+    : `version "${name}" requires schema ${range}, and ${schema.version} holds; migrate the database first, and say so`;
 }
 
 const HOLDS = {

@@ -4,6 +4,7 @@ import { createAdmin } from '../../src/admin/admin.ts';
 import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
 import { Totals } from '../../src/metrics/totals.ts';
+import { NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { BLIND, HandClock, openHouse, token } from './house.ts';
 
@@ -102,6 +103,7 @@ test('without tokens only loopback may listen', async (t) => {
       commands,
       totals: new Totals(),
       insight: BLIND,
+      catalogue: () => NO_CATALOGUE,
       status: { ready: () => ({ ready: true }), workers: () => [], unrouted: () => ({}) },
       settings: { address, tokens, requestsPerMinute: 600 },
       clock: new HandClock(),

@@ -9,6 +9,7 @@ import { Totals } from '../../src/metrics/totals.ts';
 import type { Receipt } from '../../src/model/record.ts';
 import type { Role, Token } from '../../src/model/settings.ts';
 import type { ServiceConfig, State } from '../../src/model/state.ts';
+import { type Catalogue, NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 
@@ -83,6 +84,7 @@ export interface HouseOptions {
   readonly address?: string;
   readonly heartbeat?: number;
   readonly store?: Store;
+  readonly catalogue?: Catalogue;
   readonly log?: AdminOptions['log'];
 }
 
@@ -106,6 +108,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     commands: control,
     totals,
     insight: BLIND,
+    catalogue: () => options.catalogue ?? NO_CATALOGUE,
     clock,
     log: options.log ?? silent,
     version: '1.2.3',

@@ -25,6 +25,7 @@ const ROUTES = [
   'POST /v1/rollouts/{id}/resume resumeRollout OrderRequest → RolloutChange',
   'POST /v1/services/{service}/rollback rollback RollbackRequest → Change',
   'POST /v1/services/{service}/rollouts startRollout RolloutRequest → RolloutStart',
+  'PUT /v1/services/{service}/schema setSchema SchemaRequest → Change',
   'PUT /v1/services/{service}/versions/{version} putVersion VersionRequest → Change',
   'PUT /v1/services/{service}/weights setWeights WeightsRequest → Change',
 ];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Catalogue } from '../../src/rollout/catalogue.ts';
 import { openHouse, token } from './house.ts';
 
 const START = '/v1/services/checkout/rollouts';
@@ -94,14 +95,47 @@ test('an approval for admins is not given by an operator, and no secret of a pla
     assert.doesNotMatch(text, /not to be shown|secret-path/);
 });
 
-test('presets and policies are listed in words, and evidence names its rollout', async (t) => {
-  const { ask } = await openHouse(t);
-  const { presets, policies } = (await ask('GET', '/v1/strategies')).json;
-  assert.ok(presets.some(({ name }: { name: string }) => name === 'AllAtOnce'));
+test('strategies and policies are listed in words, and evidence names its rollout', async (t) => {
+  const catalogue: Catalogue = {
+    strategies: { careful: { type: 'canary', steps: [2], bake: { for: 0 } } },
+    policies: { strict: { name: 'twice', dryRun: true } },
+  };
+  const { ask } = await openHouse(t, { catalogue });
+  const { strategies, policies } = (await ask('GET', '/v1/strategies')).json;
+  const steps = ['2 %: at least 1 min, until the judge can tell; after 30 min it holds and says so', '100 %'];
+  assert.deepEqual(strategies[0], { name: 'careful', says: steps.join('; '), own: true, steps });
+  assert.deepEqual(policies[0], { name: 'strict', says: 'as twice, but dryRun true', own: true });
+  for (const name of ['AllAtOnce', 'blueGreen', 'override'])
+    assert.ok(
+      strategies.some((each: { name: string }) => each.name === name),
+      name,
+    );
   assert.ok(policies.some(({ name }: { name: string }) => name === 'twice'));
+  const body = { candidate: 'canary', strategy: 'careful', policy: 'strict' };
+  const planned = await ask('POST', `${START}?dryRun=plan`, { body });
+  assert.deepEqual(planned.json.plan.steps, steps);
   const evidence = () => ask('GET', '/v1/services/checkout/evidence');
   assert.deepEqual((await evidence()).json, { service: 'checkout', missing: [] });
   const { json } = await ask('POST', START, { body: { candidate: 'canary' } });
   assert.equal((await evidence()).json.rollout, json.rollout.id);
   assert.equal((await ask('GET', '/v1/services/none/evidence')).status, 404);
+});
+
+test('the database schema is said, shown, and held against who cannot live with it', async (t) => {
+  const { ask } = await openHouse(t);
+  const put = (schema: string) => ask('PUT', '/v1/services/checkout/schema', { body: { schema } });
+  assert.equal((await put('twelve')).status, 400);
+  const body = { endpoints: ['127.0.0.1:9002'], requires: { schema: '>=12 <14' } };
+  assert.equal((await ask('PUT', '/v1/services/checkout/versions/canary', { body })).status, 200);
+  const start = () => ask('POST', START, { body: { candidate: 'canary' } });
+  assert.match((await start()).json.detail, /nobody has said which one holds/);
+  assert.equal((await put('11')).status, 200);
+  assert.match((await start()).json.detail, /migrate the database first/);
+  assert.equal((await put('12')).status, 200);
+  assert.equal((await start()).status, 200);
+  const contracted = await put('14');
+  assert.equal(contracted.status, 409);
+  assert.match(contracted.json.detail, /version "canary" requires schema >=12 <14/);
+  const shown = (await ask('GET', '/v1/services/checkout')).json;
+  assert.deepEqual(shown.schema, { version: '12', owner: 'api' });
 });

@@ -216,6 +216,42 @@ const SINGLE: ReadonlyArray<readonly [what: string, from: string, to: string, li
     '"127.0.0.1:9002"], requires: { schema: ">= 12" } }',
     /requires\.schema: ">= 12" will not do; it takes .*">=12 <15"/,
   ],
+  [
+    'a strategy of no type there is is told with those there are',
+    'services:',
+    'strategies: { bold: { type: canari, steps: [5] } }\nservices:',
+    /^x\.yaml:3:\d+: strategies\.bold\.type: this value will not do; it takes canary, linear, exponential, /,
+  ],
+  [
+    'a strategy is told what is wrong with it, not that it is none of six',
+    'services:',
+    'strategies: { bold: { type: canary, stepps: [5], steps: [5] } }\nservices:',
+    /^x\.yaml:3:\d+: strategies\.bold\.stepps: there is no key "stepps"; did you mean "steps"\?$/m,
+  ],
+  [
+    'so is a gate in it',
+    'services:',
+    'strategies: { bold: { type: blueGreen, gates: [{ kind: window, name: w, moment: start, frm: "08:00" }] } }\nservices:',
+    /gates\[0\]\.frm: there is no key "frm"; did you mean "from"\?$/m,
+  ],
+  [
+    'a strategy that cannot be is told why',
+    'services:',
+    'strategies: { bold: { type: canary, steps: [50, 5] } }\nservices:',
+    /^x\.yaml:3:\d+: strategies\.bold: step 2 is at 5 % after 50 %; weights rise/,
+  ],
+  [
+    'a strategy cannot take the name of a preset',
+    'services:',
+    'strategies: { AllAtOnce: { type: blueGreen } }\nservices:',
+    /strategies\.AllAtOnce: there is a strategy of this name already/,
+  ],
+  [
+    'a policy begins with one there is',
+    'services:',
+    'policies: { strict: { name: lax } }\nservices:',
+    /policies\.strict: there is no policy "lax"; the policies are standard, /,
+  ],
   ['an alias of nothing is told', '{ path: / }', '*none', /Unresolved alias/],
 ];
 

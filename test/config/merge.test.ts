@@ -182,3 +182,33 @@ describe('a file that is read again during a rollout', () => {
     assert.deepEqual(web?.versions['stable']?.requires, { schema: '>=12' });
   });
 });
+
+describe('the database schema', () => {
+  const owned = (schema: string, more: Partial<ServiceConfig> = {}) =>
+    config({ v1: 100 }, { schema, ...more });
+
+  test('that the file names follows the file', () => {
+    const state = seeded({ web: owned('12') });
+    assert.deepEqual(state.services['web']?.schema, { version: '12', owner: 'file' });
+    const { services } = merged(state, { web: owned('13') });
+    assert.deepEqual(services['web']?.schema, { version: '13', owner: 'file' });
+    assert.equal(merged(state, { web: config({ v1: 100 }) }).services['web']?.schema, undefined);
+  });
+
+  test('that the API was told stays, as long as the file names none', () => {
+    const state = seeded({ web: config({ v1: 100 }) });
+    const schema = { version: '14', owner: 'api' } as const;
+    const told: State = { ...state, services: { web: { ...state.services['web']!, schema } } };
+    assert.equal(merged(told, { web: config({ v1: 100 }) }), told);
+    assert.equal(merged(told, { web: owned('15') }).services['web']?.schema?.owner, 'file');
+  });
+
+  test('is refused when a version that is needed cannot live with it', () => {
+    const versions = { v1: { endpoints: ['a:1'], requires: { schema: '<13' } } };
+    const state = seeded({ web: owned('12', { versions }) });
+    assert.match(
+      String(mergeStructure(state, { web: owned('13', { versions }) }, LATER, saltFor)),
+      /^service "web": version "v1" requires schema <13, which 13 is not/,
+    );
+  });
+});

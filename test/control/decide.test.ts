@@ -54,7 +54,7 @@ function refused(web: Service, command: Command): Refusal {
 const weights = (asked: Weights): Command => ({ type: 'weights', service: 'web', weights: asked });
 const rollback = (to?: string): Command => ({ type: 'rollback', service: 'web', to });
 const put = (version: string, ...endpoints: string[]): Command => {
-  return { type: 'version.put', service: 'web', version, endpoints };
+  return { type: 'version.put', service: 'web', version, body: { endpoints } };
 };
 const remove = (version: string): Command => ({ type: 'version.delete', service: 'web', version });
 
@@ -247,6 +247,79 @@ describe('a version', () => {
     assert.match(refusal.message, /holds 10 % of the traffic; shift its weight/);
     assert.equal(refused(service({ v1: 100 }, ['v1']), remove('v1')).why, 'conflict');
     assert.equal(refused(web, remove('none')).why, 'unknown-version');
+  });
+});
+
+describe('the database schema', () => {
+  const web = (): Service => ({
+    ...service({ stable: 100, canary: 0 }, ['stable']),
+    versions: {
+      stable: { endpoints: ['a:80'], requires: { schema: '>=11 <14' } },
+      canary: { endpoints: ['b:80'], requires: { schema: '>=12' } },
+    },
+  });
+  const schema = (version: string): Command => ({ type: 'schema', service: 'web', schema: version });
+  const migrated = (version: string): Service => ({ ...web(), schema: { version, owner: 'api' } });
+
+  test('is said through the API, and saying it again changes nothing', () => {
+    const told = next(web(), schema('11'));
+    assert.deepEqual(told.schema, { version: '11', owner: 'api' });
+    assert.equal(decided(told, schema('11')), undefined);
+    const decision = decided(told, schema('12'));
+    assert.deepEqual(decision?.entry.before, { schema: '11' });
+    assert.deepEqual(decision.entry.after, { schema: '12' });
+  });
+
+  test('is refused while a version that is needed cannot live with it', () => {
+    assert.match(
+      refused(web(), schema('14')).message,
+      /^version "stable" requires schema >=11 <14, which 14/,
+    );
+    const { stable: _, ...versions } = web().versions;
+    const alone = { ...web(), versions, split: { ...web().split, weights: { canary: 100 } }, wholes: [] };
+    assert.equal(next(alone, schema('14')).schema?.version, '14');
+  });
+
+  test("that the file names is the file's", () => {
+    const owned: Service = { ...web(), schema: { version: '12', owner: 'file' } };
+    assert.match(refused(owned, schema('13')).message, /the config file says that schema 12 holds/);
+  });
+
+  test('lets no rollout start to a version that requires another, or of which nobody has told', () => {
+    const start: Command = {
+      type: 'rollout.start',
+      service: 'web',
+      id: 'r1',
+      launch: { candidate: 'canary', strategy: { type: 'canary', steps: [5] }, policy: {} },
+    };
+    assert.match(refused(web(), start).message, /nobody has said which one holds/);
+    assert.match(refused(migrated('11'), start).message, /requires schema >=12, and 11 holds; migrate/);
+    assert.equal(next(migrated('12'), start).split.weights['canary'], 5);
+  });
+
+  test('lets no contract step be approved while a version is needed that cannot live with it', () => {
+    const gates = [
+      { kind: 'schema', name: 'contract', schema: '14', moment: 'start' },
+      { kind: 'approval', name: 'dba', moment: 'start' },
+    ] as const;
+    const launch = {
+      candidate: 'canary',
+      strategy: { type: 'canary', steps: [5], gates },
+      policy: {},
+    } as const;
+    const begun = decided(migrated('12'), { type: 'rollout.start', service: 'web', id: 'r1', launch })!;
+    const state: State = { revision: 6, services: begun.services, rollouts: begun.rollouts! };
+    const approve: Command = { type: 'rollout.ask', rollout: 'r1', event: { type: 'approve', by: 'ada' } };
+    assert.throws(
+      () => decide(state, approve, CIRCUMSTANCES),
+      /schema "contract": version "stable" requires schema >=11 <14, which 14 is not; take its weight away/,
+    );
+  });
+
+  test('a version that is put says what it requires', () => {
+    const body = { endpoints: ['c:80'], requires: { schema: '>=13' } };
+    const put: Command = { type: 'version.put', service: 'web', version: 'v3', body };
+    assert.deepEqual(next(web(), put).versions['v3'], { ...body, owner: 'api' });
   });
 });
 

@@ -39,7 +39,9 @@ type Change = ServiceCommand | Extract<Command, { type: 'reload' }>;
 const command: fc.Arbitrary<Change> = fc.oneof(
   weights.map((asked): Change => ({ type: 'weights', service: 'web', weights: asked })),
   fc.option(name, { nil: undefined }).map((to): Change => ({ type: 'rollback', service: 'web', to })),
-  name.map((version): Change => ({ type: 'version.put', service: 'web', version, endpoints: ['x:1'] })),
+  name.map(
+    (version): Change => ({ type: 'version.put', service: 'web', version, body: { endpoints: ['x:1'] } }),
+  ),
   name.map((version): Change => ({ type: 'version.delete', service: 'web', version })),
   file.map((web): Change => ({ type: 'reload', services: { web } })),
 );
@@ -139,7 +141,9 @@ function ask(control: Control, command: Change): Promise<unknown> {
     case 'rollback':
       return control.rollback(command.service, command.to, ASKING);
     case 'version.put':
-      return control.putVersion(command.service, command.version, command, ASKING);
+      return control.putVersion(command.service, command.version, command.body, ASKING);
+    case 'schema':
+      return control.setSchema(command.service, command.schema, ASKING);
     case 'version.delete':
       return control.deleteVersion(command.service, command.version, ASKING);
     case 'reload':

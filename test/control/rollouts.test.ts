@@ -58,7 +58,7 @@ describe('a rollout that is started', () => {
     );
     await assert.rejects(
       start({ strategy: { type: 'preset', name: 'Bold' } }),
-      refused('invalid', /the presets are 1-5-25-50-100/),
+      refused('invalid', /the strategies are 1-5-25-50-100/),
     );
     await assert.rejects(start({ policy: { name: 'lax' } }), refused('invalid', /the policies are standard/));
     await control.setWeights('web', { stable: 90, canary: 10 }, ASKING);

@@ -227,3 +227,24 @@ test('a plan is told a line a step', () => {
     '100 %: baked for 30 min, 0.5 % kept on the old version',
   ]);
 });
+
+test('a name stands for what the config file says, and may be given other terms', () => {
+  const own: Record<string, Strategy> = { careful: { type: 'canary', steps: [2, 20], bake: { for: 60 } } };
+  const named = planOf({ type: 'preset', name: 'careful', bake: { keepWarm: 5 } }, own);
+  assert.ok(typeof named !== 'string', String(named));
+  assert.equal(named.strategy, 'careful');
+  assert.deepEqual(
+    named.steps.map(({ weight }) => weight),
+    [2, 20],
+  );
+  assert.deepEqual(named.bake, { for: 60, keepWarm: 5 });
+  assert.match(
+    String(planOf({ type: 'preset', name: 'bold' }, own)),
+    /the strategies are careful, 1-5-25-50-100/,
+  );
+});
+
+test('strategies that need no terms go by their name', () => {
+  for (const name of ['blueGreen', 'override'] as const)
+    assert.deepEqual(planOf({ type: 'preset', name }), planOf({ type: name }));
+});

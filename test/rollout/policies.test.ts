@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Policy, PolicyRequest } from '../../src/model/rollout.ts';
-import { POLICIES, policyOf } from '../../src/rollout/policies.ts';
+import { POLICIES, policyOf, tellPolicy } from '../../src/rollout/policies.ts';
 
 function policy(request: PolicyRequest): Policy {
   const made = policyOf(request);
@@ -47,4 +47,16 @@ test('a policy that cannot be is refused with the cure', () => {
   const one = { name: 'a', kind: 'errorRatio' } as const;
   assert.match(String(policyOf({ metrics: [one, one] })), /two metrics are called "a"/);
   assert.match(String(policyOf({ metrics: [{ ...one, use: 'off' }] })), /every metric is off/);
+});
+
+test('a name stands for what the config file says, and begins with one that is here', () => {
+  const own = { strict: { name: 'twice', harmBudget: { failures: 9 }, alpha: 0.001 } };
+  const made = policyOf({ name: 'strict', alpha: 0.02 }, own);
+  assert.ok(typeof made !== 'string', String(made));
+  assert.equal(made.name, 'strict');
+  assert.equal(made.alpha, 0.02);
+  assert.deepEqual(made.harmBudget, { failures: 9 });
+  assert.ok(made.metrics.some(({ trigger }) => trigger === 'twice'));
+  assert.match(String(policyOf({ name: 'lax' }, own)), /the policies are strict, standard/);
+  assert.equal(tellPolicy(own.strict), 'as twice, but harmBudget {"failures":9}; alpha 0.001');
 });

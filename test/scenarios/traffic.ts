@@ -1,6 +1,5 @@
 import { explain } from '../../src/analysis/explain.ts';
 import { judge } from '../../src/analysis/judge.ts';
-import type { Policy } from '../../src/analysis/policy.ts';
 import { type JudgeState, startJudge, startStep } from '../../src/analysis/state.ts';
 import { judgedStep, judgePolicy } from '../../src/control/policy.ts';
 import type { Rollout } from '../../src/model/rollout.ts';
@@ -31,7 +30,7 @@ export function simulate(
   { seconds, perMinute, rates, seed }: Traffic,
 ): { readonly rollout: Rollout; readonly now: number; readonly told: string } {
   const next = chance(seed);
-  const policy = judgedBy(before);
+  const policy = judgePolicy(before);
   const told: string[] = [];
   let rollout = before;
   let state: JudgeState = startJudge(policy, undefined);
@@ -64,16 +63,4 @@ export function simulate(
   const now = start + t * 1000;
   const last = told.length > 0 ? told : [where(rollout)];
   return { rollout, now, told: [...last, `status: ${status(rollout, now, verdict)}`].join('\n') };
-}
-
-/** As the controller tells the judge, but a step that holds is judged for as long as it takes. */
-function judgedBy(rollout: Rollout): Policy {
-  const policy = judgePolicy(rollout);
-  const { steps } = rollout.plan;
-  return {
-    ...policy,
-    steps: policy.steps.map((step, index) =>
-      steps[index]?.onTimeout === 'hold' ? { ...step, maxSeconds: 60 * 86_400 } : step,
-    ),
-  };
 }
