@@ -19,15 +19,8 @@ export function piece(
   end: string | undefined,
 ): string | Buffer {
   const size = to - from;
-  let before = lead;
-  let after = '';
-  if (chunked) {
-    if (size > 0) {
-      before += `${size.toString(16)}\r\n`;
-      after = '\r\n';
-    }
-    if (end !== undefined) after += end === '' ? '0\r\n\r\n' : `0\r\n${end}\r\n`;
-  }
+  const before = chunked && size > 0 ? `${lead}${size.toString(16)}\r\n` : lead;
+  const after = chunked ? closing(size, end) : '';
   if (size === 0) return before + after;
   if (size <= SMALL) return before + text(buffer, from, to) + after;
   const out = outletFor(before.length + size + after.length);
@@ -35,4 +28,17 @@ export function piece(
   buffer.copy(out, before.length, from, to);
   out.write(after, before.length + size, 'latin1');
   return out;
+}
+
+/** A payload that is a string already, as a chunk. */
+export function chunk(payload: string, end: string | undefined): string {
+  const size = payload.length;
+  return `${size > 0 ? `${size.toString(16)}\r\n${payload}` : ''}${closing(size, end)}`;
+}
+
+/** What follows the payload of a chunk, and, after the last, ends the message. */
+function closing(size: number, end: string | undefined): string {
+  const after = size > 0 ? '\r\n' : '';
+  if (end === undefined) return after;
+  return end === '' ? `${after}0\r\n\r\n` : `${after}0\r\n${end}\r\n`;
 }

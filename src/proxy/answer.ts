@@ -2,20 +2,13 @@ import { STATUS_CODES } from 'node:http';
 import type { Fault } from '../model/fault.ts';
 
 /**
- * An answer that the proxy makes itself, whole: status line, problem document (RFC 9457), and no more. The
- * body names the fault, and the service and version where they were known, never an address behind us.
+ * An answer that the proxy makes itself: its lines, and a problem document (RFC 9457). The body names the
+ * fault, and the service and version where they were known, never an address behind us.
  */
 export function faultAnswer(
   fault: Fault,
-  about: {
-    readonly service?: string;
-    readonly version?: string;
-    readonly requestId?: string;
-    readonly headOnly: boolean;
-    readonly close: boolean;
-    readonly extra: string;
-  },
-): string {
+  about: { readonly service?: string; readonly version?: string; readonly requestId?: string } = {},
+): { lines: string; body: string } {
   const body = `${JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[fault.status] ?? 'Error',
@@ -27,7 +20,16 @@ export function faultAnswer(
     requestId: about.requestId,
   })}\n`;
   const retry = fault.status === 503 ? 'retry-after: 1\r\n' : '';
-  return `HTTP/1.1 ${fault.status} ${STATUS_CODES[fault.status] ?? 'Error'}\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\n${retry}${about.extra}${about.close ? 'connection: close\r\n' : ''}\r\n${about.headOnly ? '' : body}`;
+  return {
+    lines: `HTTP/1.1 ${fault.status} ${STATUS_CODES[fault.status] ?? 'Error'}\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\n${retry}`,
+    body,
+  };
+}
+
+/** The last answer on an HTTP/1.1 connection, to something that is no request. */
+export function lastAnswer(fault: Fault): string {
+  const { lines, body } = faultAnswer(fault);
+  return `${lines}connection: close\r\n\r\n${body}`;
 }
 
 /** The answer to OPTIONS *, which asks the proxy and no service (RFC 9110 §9.3.7). */

@@ -15,12 +15,14 @@ import {
   TOO_LARGE,
 } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
+import { piece } from '../http/piece.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { End } from '../upstream/asker.ts';
-import { faultAnswer, optionsAnswer } from './answer.ts';
-import { UNIX_PEER } from './clients.ts';
+import { lastAnswer, optionsAnswer } from './answer.ts';
+import { type Client as ClientConnection, UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
-import { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import type { Requester } from './requester.ts';
 
 /** Head and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
 const head = new Head();
@@ -67,17 +69,13 @@ function onDrain(this: ClientSocket): void {
   this.client!.drained();
 }
 
-/** One client connection: reads requests, gives each to its exchange, writes what comes back, in order. */
-export class Client implements Expiring {
+/** One HTTP/1.1 connection of a client: reads requests, gives each to its exchange, writes what comes back, in order. */
+export class Client implements ClientConnection, Requester, Expiring {
   readonly context: Context;
   readonly socket: ClientSocket;
-  /** The peer's address; `unknown` on a Unix socket. */
   readonly address: string;
-  /** Whether the peer's X-Forwarded-* and X-Request-Id are believed. */
   readonly trusted: boolean;
-  /** https or http, as it goes to endpoints. */
   readonly scheme: string;
-  /** What endpoints are told of a client that may not speak for itself. */
   readonly forwarded: string;
   deadline = Number.POSITIVE_INFINITY;
   /** Lent by the context while there is a request. */
@@ -101,6 +99,10 @@ export class Client implements Expiring {
   /** Bytes that had gone out when that was last looked at. */
   #taken = 0;
   #halfClosed = false;
+  /** Of the present request: it is HTTP/1.0; the connection ends with its answer; that is written in chunks. */
+  #old = false;
+  #close = false;
+  #chunked = false;
 
   constructor(context: Context, socket: ClientSocket, address: string, scheme: string) {
     this.context = context;
@@ -124,8 +126,14 @@ export class Client implements Expiring {
     return this.#state === HEAD && !this.#headBegun;
   }
 
+  get localHost(): string {
+    const { localAddress, localPort } = this.socket;
+    if (localAddress === undefined) return 'localhost';
+    return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+  }
+
   /** Whether the next answer must be the last on this connection. */
-  get lastRequest(): boolean {
+  get #lastRequest(): boolean {
     return (
       this.context.draining ||
       this.#halfClosed ||
@@ -133,7 +141,6 @@ export class Client implements Expiring {
     );
   }
 
-  /** Whether the present request has been read to its end. */
   get requestRead(): boolean {
     return this.#state !== LENGTH && this.#state !== CHUNKED;
   }
@@ -199,13 +206,11 @@ export class Client implements Expiring {
     return some;
   }
 
-  /** The exchange waits in a queue, for `ms` at most; 0 when it waits no more. */
   waitFor(ms: number): void {
     this.#queued = ms;
     this.#watch();
   }
 
-  /** It is `now`, and an answer may still be waited for. */
   wait(now: number): void {
     this.#exchange?.wait(now);
   }
@@ -222,13 +227,11 @@ export class Client implements Expiring {
     else this.#hold(joined, 0, joined.length - 1);
   }
 
-  /** Reads no more of the request's body until `resume`: whoever it goes to has no room. */
   pause(): void {
     this.#stop(BODY);
     this.#watch();
   }
 
-  /** There is room for more of the body. */
   resume(): void {
     if (this.#paused !== BODY) return;
     this.#go();
@@ -306,12 +309,16 @@ export class Client implements Expiring {
   #begin(buffer: Buffer, bodyStart: number, end: number): number {
     this.#headBegun = false;
     if (head.asterisk) {
-      const close = head.close || head.chunked || head.contentLength > 0 || this.lastRequest;
+      const close = head.close || head.chunked || head.contentLength > 0 || this.#lastRequest;
       this.context.countUnrouted(204);
-      this.write(optionsAnswer(close));
-      this.done(close);
+      this.#close = close;
+      this.#write(optionsAnswer(close));
+      this.done();
       return close ? end : bodyStart;
     }
+    this.#old = head.minor === 0;
+    this.#close = head.close || this.#lastRequest;
+    this.#chunked = false;
     this.#expecting = head.expectContinue;
     if (head.chunked) return this.#beginChunked(buffer, bodyStart, end);
     const length = Math.max(0, head.contentLength);
@@ -373,8 +380,7 @@ export class Client implements Expiring {
   }
 
   #lend(): Exchange {
-    this.#exchange = this.context.exchanges.pop() ?? new Exchange(this.context);
-    this.#exchange.client = this;
+    this.#exchange = this.context.lend(this);
     return this.#exchange;
   }
 
@@ -387,8 +393,52 @@ export class Client implements Expiring {
 
   // ---- writing
 
-  /** Writes to the client. False when more waits to be written than may: then wait for `Exchange.drained`. */
-  write(data: string | Buffer): boolean {
+  interim(lines: string): void {
+    if (!this.#old) this.#write(`${lines}\r\n`);
+  }
+
+  answer(
+    lines: string,
+    framed: boolean,
+    last: boolean,
+    buffer: Buffer,
+    from: number,
+    to: number,
+    end: End,
+  ): boolean {
+    this.#chunked = !framed && !this.#old;
+    // An answer that comes before the request has been read is the last one.
+    if (last || !this.requestRead || this.#lastRequest || (!framed && this.#old)) this.#close = true;
+    const lead = this.#chunked ? `${lines}transfer-encoding: chunked\r\n` : lines;
+    return this.#write(piece(`${lead}${this.#connectionLine}\r\n`, buffer, from, to, this.#chunked, end));
+  }
+
+  more(buffer: Buffer, from: number, to: number, end: End): boolean {
+    if (from === to && !this.#chunked) return true;
+    return this.#write(piece('', buffer, from, to, this.#chunked, end));
+  }
+
+  upgraded(lines: string, protocol: string, buffer: Buffer, from: number, to: number): boolean {
+    const head = `${lines}connection: upgrade\r\nupgrade: ${protocol}\r\n\r\n`;
+    const room = this.#write(piece(head, buffer, from, to, false, undefined));
+    this.#enter(TUNNEL);
+    this.#go();
+    this.#takeHeld();
+    return room;
+  }
+
+  reply(lines: string, body: string, last: boolean): void {
+    if (last || !this.requestRead || this.#lastRequest || this.#old) this.#close = true;
+    this.#write(`${lines}${this.#connectionLine}\r\n${body}`);
+  }
+
+  get #connectionLine(): string {
+    if (this.#close) return 'connection: close\r\n';
+    return this.#old ? 'connection: keep-alive\r\n' : '';
+  }
+
+  /** False when more waits to be written than may. */
+  #write(data: string | Buffer): boolean {
     if (typeof data === 'string') this.socket.write(data, 'latin1');
     else this.socket.write(data);
     const waiting = this.socket.writableLength;
@@ -414,12 +464,11 @@ export class Client implements Expiring {
     this.#exchange?.drained();
   }
 
-  /** The answer is written. `last`: the connection ends with it. */
-  done(last: boolean): void {
+  done(): void {
     this.#return();
     if (this.#state === DEAD) return;
     // It may have become the last since the answer began.
-    if (last || this.lastRequest) return this.#linger();
+    if (this.#close || this.#lastRequest) return this.#linger();
     this.#state = HEAD;
     // A client that does not take its answers gets no more of them until it does.
     if (!this.#blocked) this.#next();
@@ -433,23 +482,15 @@ export class Client implements Expiring {
     this.#takeHeld();
   }
 
-  /** Both sides have agreed on another protocol: from now on bytes are passed as they are. */
-  tunnel(): void {
-    this.#enter(TUNNEL);
-    this.#go();
-    this.#takeHeld();
-  }
-
   // ---- ending
 
   /** Answers something that is no request, and ends. */
   #refuse(fault: Fault): void {
     this.context.countUnrouted(fault.status);
-    this.write(faultAnswer(fault, { headOnly: false, close: true, extra: '' }));
+    this.#write(lastAnswer(fault));
     this.#linger();
   }
 
-  /** The other side of a tunnel has ended. */
   finish(): void {
     this.#return();
     this.#linger();
@@ -464,7 +505,6 @@ export class Client implements Expiring {
     if (!this.#halfClosed) this.#go();
   }
 
-  /** Cuts the connection so that the client can tell: an answer broken off must never look whole. */
   cut(): void {
     this.#return();
     if (this.#state === DEAD) return;
@@ -472,13 +512,11 @@ export class Client implements Expiring {
     this.#reset();
   }
 
-  /** Ends whatever is going on: there is no more time for it. */
   abandon(): void {
     this.#exchange?.abort(FAULTS.draining);
     this.cut();
   }
 
-  /** Closes a connection that waits for nothing. */
   close(): void {
     if (this.idle) this.#linger();
   }

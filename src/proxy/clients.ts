@@ -1,8 +1,18 @@
 import type { ProxySettings } from '../model/settings.ts';
-import type { Client } from './client.ts';
 
 /** What stands for the address of a peer on a Unix socket (RFC 7239 §6). */
 export const UNIX_PEER = 'unknown';
+
+/** A connection of a client, whatever it speaks. */
+export interface Client {
+  readonly address: string;
+  /** It is `now`, and answers may still be waited for. */
+  wait(now: number): void;
+  /** Closes it once it waits for nothing. */
+  close(): void;
+  /** Ends whatever is going on: there is no more time for it. */
+  abandon(): void;
+}
 
 /** The client connections of this process, and how many there may be. */
 export class Clients {

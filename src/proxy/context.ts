@@ -6,9 +6,10 @@ import type { ProxySettings } from '../model/settings.ts';
 import type { Table } from '../routing/table.ts';
 import type { AccessLog } from './accesslog.ts';
 import { Clients } from './clients.ts';
-import type { Exchange } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Mint } from './mint.ts';
+import type { Requester } from './requester.ts';
 
 /** How often deadlines are looked at, ms. */
 export const SWEEP = 200;
@@ -51,7 +52,7 @@ export class Context {
   readonly mint = new Mint();
   readonly clients = new Clients();
   /** Exchanges that nobody uses at the moment. */
-  readonly exchanges: Exchange[] = [];
+  readonly #exchanges: Exchange[] = [];
   /** Answers to requests that reached no service, by status, since they were last collected. */
   unrouted: Record<string, number> = {};
 
@@ -61,9 +62,16 @@ export class Context {
     this.deadlines = new Deadlines(clock.monotonic(), SWEEP);
   }
 
-  /** Keeps an exchange for the next request, unless there are plenty. */
+  /** An exchange for one request. */
+  lend(client: Requester): Exchange {
+    const exchange = this.#exchanges.pop() ?? new Exchange(this);
+    exchange.client = client;
+    return exchange;
+  }
+
+  /** It is over and recorded: kept for the next request, unless there are plenty. */
   returned(exchange: Exchange): void {
-    if (this.exchanges.length < MOST_SPARE) this.exchanges.push(exchange);
+    if (this.#exchanges.length < MOST_SPARE) this.#exchanges.push(exchange);
   }
 
   countUnrouted(status: number): void {

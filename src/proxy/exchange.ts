@@ -1,28 +1,27 @@
 import { text } from '../http/bytes.ts';
 import { dropNominated, type Head } from '../http/head.ts';
 import { X_REQUEST_ID, X_SPILLWAY_EVENT, X_SPILLWAY_VERSION } from '../http/names.ts';
-import { piece } from '../http/piece.ts';
 import { requestLines, responseLines } from '../http/rewrite.ts';
 import type { TrialArm } from '../metrics/trial.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import { type RoutedService, type RoutedVersion, resolveService } from '../routing/table.ts';
 import type { Asker, End } from '../upstream/asker.ts';
-import type { UpstreamConnection } from '../upstream/connection.ts';
+import type { Channel, Question } from '../upstream/channel.ts';
 import type { Pool } from '../upstream/pool.ts';
 import { hashKey } from './accesslog.ts';
 import { faultAnswer } from './answer.ts';
-import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import { Host } from './host.ts';
 import { type FoundKey, findKey } from './key.ts';
 import type { Lane } from './lane.ts';
-import { forwardedOn, localHost } from './provenance.ts';
+import { forwardedOn } from './provenance.ts';
+import type { Requester } from './requester.ts';
 
 /** A request is tried on at most this many endpoints. */
 const MOST_TRIES = 3;
 
 /**
- * One request and its response, from first byte to record. A connection has one for as long as it has a
+ * One request and its response, from first byte to record. A requester has one for as long as it has a
  * request; then it is lent to the next.
  *
  * `begin` is the whole way of a request: match host and path to a service, find the key, choose the version,
@@ -31,34 +30,31 @@ const MOST_TRIES = 3;
  */
 export class Exchange implements Asker {
   /** Whose request it is. */
-  client!: Client;
+  client!: Requester;
   readonly #context: Context;
 
   #active = false;
   #service: RoutedService<Lane> | undefined;
   #lane: Lane | undefined;
-  #connection: UpstreamConnection | undefined;
+  #channel: Channel | undefined;
   #pool: Pool | undefined;
   /** Waits for a connection, which must be a new one if `#fresh`. */
   #waiting = false;
   #fresh = false;
-  /** The head for the endpoint with what came of the body along with it: what a second try would send. */
-  #request = '';
-  /** `#request` is all of it. */
-  #whole = true;
-  /** More than `#request` has been sent, so there can be no second try. */
+  /** What the endpoint is asked, with what came of the body along with the head: what a second try would send. */
+  readonly #question: Question = {
+    lines: '',
+    chunked: false,
+    payload: '',
+    end: '',
+    headOnly: false,
+    expects: false,
+    upgrade: undefined,
+  };
+  /** More than `#question` has been sent, so there can be no second try. */
   #streamed = false;
   /** The method is safe to repeat. */
   #repeatable = true;
-  /** The client waits for 100 Continue before it sends the body. */
-  #expects = false;
-  #chunkedUp = false;
-  #chunkedDown = false;
-  #headOnly = false;
-  #old = false;
-  #upgrade: string | undefined;
-  /** The connection to the client ends with this answer. */
-  #close = false;
   #setCookie = '';
   #tried = 0;
   #tries = 0;
@@ -99,7 +95,8 @@ export class Exchange implements Asker {
     lane.traffic.ledger.begin();
     if (lane.maxBodyBytes > 0 && Math.max(head.contentLength, this.#bytesIn) > lane.maxBodyBytes)
       return this.#refuse(FAULTS.bodyTooLarge);
-    this.#request = this.#compose(buffer, head, lane, from, to, end);
+    this.#compose(buffer, head, lane);
+    this.#question.payload = text(buffer, from, to);
     this.#send();
   }
 
@@ -107,12 +104,12 @@ export class Exchange implements Asker {
     this.#active = true;
     this.#service = undefined;
     this.#lane = undefined;
-    this.#whole = end !== undefined;
+    this.#question.chunked = head.chunked;
+    this.#question.end = end;
+    this.#question.headOnly = head.isHead;
+    this.#question.expects = head.expectContinue && end === undefined;
+    this.#question.upgrade = undefined;
     this.#streamed = false;
-    this.#headOnly = head.isHead;
-    this.#old = head.minor === 0;
-    this.#upgrade = undefined;
-    this.#close = head.close || this.client.lastRequest;
     this.#setCookie = '';
     this.#tried = 0;
     this.#tries = 0;
@@ -181,31 +178,22 @@ export class Exchange implements Asker {
       );
   }
 
-  /** What is sent to the endpoint: the lines kept, then ours, then framing that is ours too, then what came of the body. */
-  #compose(buffer: Buffer, head: Head, lane: Lane, from: number, to: number, end: End): string {
+  /** What the endpoint is asked: the lines kept, then ours. */
+  #compose(buffer: Buffer, head: Head, lane: Lane): void {
     const { rules } = this.#context;
     const ownHost = head.absolute || head.hostStart === 0;
     if (head.nominates) dropNominated(buffer, head, this.#service!.key.header);
     const drops = ownHost ? rules.dropsWithHost : rules.drops;
     let out = requestLines(buffer, head, this.client.trusted ? drops.trusted : drops.stranger);
     if (ownHost)
-      out += `host: ${head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : localHost(this.client)}\r\n`;
+      out += `host: ${head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : this.client.localHost}\r\n`;
     out += this.client.trusted
       ? forwardedOn(buffer, head, this.client, this.#host.line)
       : this.client.forwarded + this.#host.line;
     out += `x-request-id: ${this.#requestId}\r\n${lane.line}`;
-    this.#chunkedUp = head.chunked;
-    if (head.chunked) out += 'transfer-encoding: chunked\r\n';
-    else if (head.contentLength >= 0) out += `content-length: ${head.contentLength}\r\n`;
-    this.#expects = head.expectContinue && !this.#whole;
-    if (this.#expects) out += 'expect: 100-continue\r\n';
-    const protocols = upgradeOf(buffer, head);
-    if (protocols !== undefined) {
-      this.#upgrade = protocols.toLowerCase();
-      out += `connection: upgrade\r\nupgrade: ${protocols}\r\n`;
-    }
-    const sent = piece(`${out}\r\n`, buffer, from, to, this.#chunkedUp, end);
-    return typeof sent === 'string' ? sent : sent.toString('latin1');
+    if (!head.chunked && head.contentLength >= 0) out += `content-length: ${head.contentLength}\r\n`;
+    this.#question.lines = out;
+    this.#question.upgrade = upgradeOf(buffer, head);
   }
 
   #idOf(buffer: Buffer, head: Head): string {
@@ -232,21 +220,20 @@ export class Exchange implements Asker {
   #connect(fresh: boolean): void {
     const pool = this.#pool!;
     const { terms } = this.#lane!;
-    const connection = pool.take(terms.connect, fresh);
-    if (connection === undefined) {
+    const channel = pool.take(terms.connect, fresh);
+    if (channel === undefined) {
       if (!pool.enqueue(this)) return this.#give(FAULTS.overloaded);
       this.#waiting = true;
       this.#fresh = fresh;
       this.#hold();
       // A client that has said all is still read: it may leave, and then nobody need wait.
-      if (!this.#whole) this.client.pause();
+      if (this.#question.end === undefined) this.client.pause();
       this.client.waitFor(terms.connect);
       return;
     }
-    this.#connection = connection;
-    connection.ask(this, terms, this.#request, this.#whole, this.#headOnly, this.#upgrade);
-    if (this.#expects) connection.expected();
-    if (connection.connected) {
+    this.#channel = channel;
+    channel.ask(this, terms, this.#question);
+    if (channel.connected) {
       // A first try that had to wait for nothing is sent as it comes; that spares a look at the clock.
       const at = this.#tries > 1 || this.#held ? this.#context.clock.monotonic() : this.#startedAt;
       this.#unhold();
@@ -255,7 +242,7 @@ export class Exchange implements Asker {
     } else {
       this.#hold();
       // The socket keeps what it is given until it is connected; it should not be given more.
-      if (!this.#whole) this.client.pause();
+      if (this.#question.end === undefined) this.client.pause();
     }
   }
 
@@ -282,7 +269,7 @@ export class Exchange implements Asker {
   }
 
   interim(buffer: Buffer, head: Head): void {
-    if (!this.#old && this.#status === 0) this.client.write(`${responseLines(buffer, head)}\r\n`);
+    if (this.#status === 0) this.client.interim(responseLines(buffer, head));
   }
 
   answer(buffer: Buffer, head: Head, from: number, to: number, end: End): void {
@@ -290,24 +277,21 @@ export class Exchange implements Asker {
     const now = this.#context.clock.monotonic();
     if (this.client.requestRead) this.#latency = now - this.#sentAt;
     this.#status = head.status;
-    // An answer that comes before the request has been read, or instead of an upgrade, is the last one.
-    if (!this.client.requestRead || this.#upgrade !== undefined || this.client.lastRequest)
-      this.#close = true;
     if (this.#occasions !== 0) this.#convert(buffer, head);
     let lines = responseLines(buffer, head);
-    this.#chunkedDown = false;
-    if (this.#headOnly || head.status === 204 || head.status === 304) {
-      if (head.contentLength >= 0 && head.status !== 204)
-        lines += `content-length: ${head.contentLength}\r\n`;
-    } else if (head.contentLength >= 0) {
-      lines += `content-length: ${head.contentLength}\r\n`;
-    } else if (this.#old) {
-      this.#close = true;
-    } else {
-      lines += 'transfer-encoding: chunked\r\n';
-      this.#chunkedDown = true;
-    }
-    this.#relay(`${lines}${this.#ownLines()}\r\n`, buffer, from, to, end, now);
+    const bare = this.#question.headOnly || head.status === 204 || head.status === 304;
+    if (head.contentLength >= 0 && head.status !== 204) lines += `content-length: ${head.contentLength}\r\n`;
+    const room = this.client.answer(
+      lines + this.#versionLines(),
+      bare || head.contentLength >= 0,
+      // After an answer instead of an upgrade nobody knows what protocol comes next.
+      this.#question.upgrade !== undefined,
+      buffer,
+      from,
+      to,
+      end,
+    );
+    this.#relayed(room, to - from, end, now);
   }
 
   #convert(buffer: Buffer, head: Head): void {
@@ -318,40 +302,37 @@ export class Exchange implements Asker {
   }
 
   more(buffer: Buffer, from: number, to: number, end: End): void {
-    if (this.#status !== 101) return this.#relay('', buffer, from, to, end);
-    if (end === undefined) return this.#relay('', buffer, from, to, undefined);
-    this.#record(101, undefined);
-    this.client.finish();
-  }
-
-  /** `now`: the time, if it has just been looked up. */
-  #relay(lead: string, buffer: Buffer, from: number, to: number, end: End, now?: number): void {
-    this.#bytesOut += to - from;
-    const room =
-      lead === '' && from === to && !this.#chunkedDown
-        ? true
-        : this.client.write(piece(lead, buffer, from, to, this.#chunkedDown, end));
-    if (end !== undefined) {
-      this.#connection = undefined;
-      this.#record(this.#status, undefined, now);
-      this.client.done(this.#close);
-    } else if (!room) {
-      this.#connection?.pause();
+    if (this.#status === 101 && end !== undefined) {
+      this.#record(101, undefined);
+      this.client.finish();
+    } else {
+      this.#relayed(this.client.more(buffer, from, to, end), to - from, end);
     }
   }
 
   upgraded(buffer: Buffer, head: Head, from: number, to: number): void {
     this.#latency = this.#context.clock.monotonic() - this.#sentAt;
     this.#status = 101;
-    this.#chunkedDown = false;
-    const lines = `${responseLines(buffer, head)}connection: upgrade\r\nupgrade: ${head.value(buffer, head.upgrade)}\r\n${this.#versionLines()}\r\n`;
-    this.#relay(lines, buffer, from, to, undefined);
-    this.client.tunnel();
+    const lines = responseLines(buffer, head) + this.#versionLines();
+    const room = this.client.upgraded(lines, head.value(buffer, head.upgrade), buffer, from, to);
+    this.#relayed(room, to - from, undefined);
+  }
+
+  /** So many bytes were passed on. `now`: the time, if it has just been looked up. */
+  #relayed(room: boolean, bytes: number, end: End, now?: number): void {
+    this.#bytesOut += bytes;
+    if (end !== undefined) {
+      this.#channel = undefined;
+      this.#record(this.#status, undefined, now);
+      this.client.done();
+    } else if (!room) {
+      this.#channel?.pause();
+    }
   }
 
   failed(fault: Fault): void {
-    const reused = this.#connection?.reused ?? false;
-    this.#connection = undefined;
+    const reused = this.#channel?.reused ?? false;
+    this.#channel = undefined;
     if (this.#status === 0 && !this.#streamed) {
       if (fault.retry === 'unsent') {
         this.#lane!.traffic.ledger.fault(fault);
@@ -369,33 +350,29 @@ export class Exchange implements Asker {
   body(buffer: Buffer, from: number, to: number, end: End): void {
     this.#bytesIn += to - from;
     const lane = this.#lane;
-    const connection = this.#connection;
+    const channel = this.#channel;
     if (lane === undefined) return;
-    // While there is no connection the client is paused. A body with a hole in it must never be passed on.
-    if (connection === undefined) return this.abort(FAULTS.badRequest);
+    // While there is no channel the client is paused. A body with a hole in it must never be passed on.
+    if (channel === undefined) return this.abort(FAULTS.badRequest);
     if (lane.maxBodyBytes > 0 && this.#bytesIn > lane.maxBodyBytes) return this.abort(FAULTS.bodyTooLarge);
     this.#streamed = true;
-    const room = connection.write(piece('', buffer, from, to, this.#chunkedUp, end));
-    if (end !== undefined) {
-      connection.asked();
-      this.#sent(this.#context.clock.monotonic());
-    } else if (!room) {
-      this.client.pause();
-    }
+    const room = channel.write(buffer, from, to, end);
+    if (end !== undefined) this.#sent(this.#context.clock.monotonic());
+    else if (!room) this.client.pause();
   }
 
   tunnelled(buffer: Buffer, from: number, to: number): void {
     this.#bytesIn += to - from;
-    if (this.#connection?.write(piece('', buffer, from, to, false, undefined)) === false) this.client.pause();
+    if (this.#channel?.write(buffer, from, to, undefined) === false) this.client.pause();
   }
 
   tunnelEnded(): void {
-    this.#connection?.finish();
+    this.#channel?.finish();
   }
 
   /** What was written to the client has drained. */
   drained(): void {
-    this.#connection?.resume();
+    this.#channel?.resume();
   }
 
   /** The client let its time pass, or its turn in the queue did not come. */
@@ -431,29 +408,20 @@ export class Exchange implements Asker {
   }
 
   #refuse(fault: Fault): void {
-    if (!this.client.requestRead || this.#upgrade !== undefined || this.#old || this.client.lastRequest)
-      this.#close = true;
     const version = this.#lane?.version;
-    this.client.write(
-      faultAnswer(fault, {
-        ...(this.#service && { service: this.#service.name }),
-        ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
-        requestId: this.#requestId,
-        headOnly: this.#headOnly,
-        close: this.#close,
-        extra: this.#lane === undefined ? '' : this.#versionLines(),
-      }),
-    );
+    const { lines, body } = faultAnswer(fault, {
+      ...(this.#service && { service: this.#service.name }),
+      ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
+      requestId: this.#requestId,
+    });
+    const extra = this.#lane === undefined ? '' : this.#versionLines();
+    const { headOnly, upgrade } = this.#question;
+    this.client.reply(lines + extra, headOnly ? '' : body, upgrade !== undefined);
     this.#record(fault.status, fault);
-    this.client.done(this.#close);
+    this.client.done();
   }
 
   /** Our own lines of an answer. */
-  #ownLines(): string {
-    if (this.#close) return `${this.#versionLines()}connection: close\r\n`;
-    return this.#old ? `${this.#versionLines()}connection: keep-alive\r\n` : this.#versionLines();
-  }
-
   #versionLines(): string {
     return this.#context.rules.settings.exposeVersion ? this.#lane!.line + this.#setCookie : this.#setCookie;
   }
@@ -513,11 +481,12 @@ export class Exchange implements Asker {
     if (this.#waiting) this.#pool!.forget(this);
     this.#waiting = false;
     // Still there if nobody is interested in its answer any more; one that is complete is back in its pool.
-    this.#connection?.destroy();
-    this.#connection = undefined;
+    this.#channel?.destroy();
+    this.#channel = undefined;
     this.#unhold();
     this.#leavePool();
-    this.#request = '';
+    this.#question.lines = '';
+    this.#question.payload = '';
   }
 
   /** Tells the trial how it ended. A client that left, or that we refused, speaks neither for nor against. */

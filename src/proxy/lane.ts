@@ -1,6 +1,6 @@
 import type { TrialArm } from '../metrics/trial.ts';
 import type { Balancer } from '../upstream/balancer.ts';
-import type { UpstreamTerms } from '../upstream/connection.ts';
+import type { UpstreamTerms } from '../upstream/channel.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the requests of one version go through, by one table: where to, on what terms, and who counts. */

@@ -3,7 +3,7 @@ import { plainAddress } from '../base/cidr.ts';
 import { INLET, READ_INTO, READ_SIZE } from '../base/inlet.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import { FAULTS } from '../model/fault.ts';
-import { faultAnswer } from './answer.ts';
+import { lastAnswer } from './answer.ts';
 import { Client, type ClientSocket } from './client.ts';
 import { UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
@@ -12,7 +12,7 @@ import type { Context } from './context.ts';
 const BACKLOG = 4096;
 
 /** What a connection is told that is one too many; made once, since there will be many of them. */
-const TURNED_AWAY = faultAnswer(FAULTS.shedding, { headOnly: false, close: true, extra: '' });
+const TURNED_AWAY = lastAnswer(FAULTS.shedding);
 
 /** Accepts connections on one address, as many as may be. */
 export class Listener {

@@ -1,9 +1,9 @@
 import type { Head } from '../http/head.ts';
 import { X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO } from '../http/names.ts';
-import type { Client } from './client.ts';
+import type { Requester } from './requester.ts';
 
 /** What a trusted peer says of the client, with that peer added to it. */
-export function forwardedOn(buffer: Buffer, head: Head, client: Client, ownHostLine: string): string {
+export function forwardedOn(buffer: Buffer, head: Head, client: Requester, ownHostLine: string): string {
   let addresses = '';
   for (let i = head.find(X_FORWARDED_FOR); i >= 0; i = head.find(X_FORWARDED_FOR, i + 1))
     addresses += `${head.value(buffer, i)}, `;
@@ -12,11 +12,4 @@ export function forwardedOn(buffer: Buffer, head: Head, client: Client, ownHostL
   const protoLine = `x-forwarded-proto: ${proto < 0 ? client.scheme : head.value(buffer, proto)}\r\n`;
   const hostLine = host < 0 ? ownHostLine : `x-forwarded-host: ${head.value(buffer, host)}\r\n`;
   return `x-forwarded-for: ${addresses}${client.address}\r\n${protoLine}${hostLine}`;
-}
-
-/** The address the client connected to: what an HTTP/1.0 request without Host can only have meant. */
-export function localHost(client: Client): string {
-  const { localAddress, localPort } = client.socket;
-  if (localAddress === undefined) return 'localhost';
-  return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
 }

@@ -5,18 +5,12 @@ import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { Head, MORE, parseResponse } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
 import { KEEP_ALIVE } from '../http/names.ts';
+import { chunk, piece } from '../http/piece.ts';
 import type { Address } from '../model/address.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { Asker, End } from './asker.ts';
+import type { Channel, Question, UpstreamTerms } from './channel.ts';
 import type { Pool } from './pool.ts';
-
-/** Times and limits of one request, in ms and bytes, as its service has them. */
-export interface UpstreamTerms {
-  readonly connect: number;
-  readonly head: number;
-  readonly body: number;
-  readonly keepAlive: number;
-}
 
 /** More interim answers than this before the real one are an attack or a fault. */
 const MOST_INTERIM = 32;
@@ -42,11 +36,10 @@ const DEAD = 7;
 const head = new Head();
 const trailers = new Head();
 
-/** One connection to an endpoint: sends a request, reads the answer, and goes back to its pool if it is sound. */
-export class UpstreamConnection {
+/** One HTTP/1.1 connection to an endpoint: sends a request, reads the answer, and goes back to its pool if it is sound. */
+export class UpstreamConnection implements Channel {
   readonly pool: Pool;
   readonly socket: net.Socket;
-  /** Whether it has served a request before: then it may have gone stale without our knowing. */
   reused = false;
   deadline: number;
   #asker: Asker | undefined;
@@ -62,6 +55,8 @@ export class UpstreamConnection {
   /** It is the endpoint's turn to say something. */
   #answerDue = false;
   #headAsked = false;
+  /** The request's body is sent in chunks. */
+  #chunked = false;
   #upgradeAsked: string | undefined;
   /** How long the endpoint says it keeps an idle connection, ms. */
   #keepAlive = Number.POSITIVE_INFINITY;
@@ -82,68 +77,50 @@ export class UpstreamConnection {
     pool.deadlines.add(this);
   }
 
-  /** Whether it is connected, so that what is written is on its way. */
   get connected(): boolean {
     return this.#state !== CONNECTING;
   }
 
-  /**
-   * Sends a request. `whole`: there is no more of it to come. `headAsked`: the method is HEAD, so the answer
-   * has no body whatever it says. `upgrade`: the protocols asked for, in lower case.
-   */
-  ask(
-    asker: Asker,
-    terms: UpstreamTerms,
-    request: string,
-    whole: boolean,
-    headAsked: boolean,
-    upgrade?: string,
-  ): void {
+  ask(asker: Asker, terms: UpstreamTerms, question: Readonly<Question>): void {
+    const { upgrade } = question;
     this.#asker = asker;
     this.#terms = terms;
-    this.#headAsked = headAsked;
-    this.#upgradeAsked = upgrade;
-    this.#asked = whole;
-    this.#answerDue = whole;
+    this.#headAsked = question.headOnly;
+    this.#upgradeAsked = upgrade?.toLowerCase();
+    this.#chunked = question.chunked;
+    this.#asked = question.end !== undefined;
+    // It is also to say something before the rest is sent if the client waits for that.
+    this.#answerDue = this.#asked || question.expects;
     this.#interim = 0;
     if (this.#state === IDLE) {
       this.#state = HEAD;
       this.#awaitHead();
     }
-    this.socket.write(request, 'latin1');
-  }
-
-  /** The client waits for 100 Continue: the endpoint is to say something before the rest of the request is sent. */
-  expected(): void {
-    this.#answerDue = true;
-    if (this.#state === HEAD) this.#awaitHead();
+    this.socket.write(written(question), 'latin1');
   }
 
   #awaitHead(): void {
     this.deadline = this.#answerDue ? this.pool.deadlines.in(this.#terms!.head) : Number.POSITIVE_INFINITY;
   }
 
-  /** More of the request. False when more waits to be written than may: then wait for `writable`. */
-  write(data: string | Buffer): boolean {
+  write(buffer: Buffer, from: number, to: number, end: End): boolean {
+    const data = piece('', buffer, from, to, this.#chunked, end);
     if (typeof data === 'string') this.socket.write(data, 'latin1');
     else this.socket.write(data);
     const waiting = this.socket.writableLength;
     if (waiting > 0 && typeof data !== 'string') outletKept(data);
     const room = waiting < this.pool.limits.bufferBytes;
-    if (this.#state === HEAD || this.#state === TUNNEL) {
+    if (end !== undefined) {
+      this.#asked = true;
+      this.#answerDue = true;
+      if (this.#state === HEAD) this.#awaitHead();
+    } else if (this.#state === HEAD || this.#state === TUNNEL) {
       // With room left it is for the client to go on; without, for the endpoint to take what it was sent.
       this.#answerDue = false;
       if (room) this.deadline = Number.POSITIVE_INFINITY;
       else this.#waitForBody();
     }
     return room;
-  }
-
-  /** The request has been written to its last byte; from now on the endpoint is to answer. */
-  asked(): void {
-    this.#asked = true;
-    this.#answerDue = true;
-    if (this.#state === HEAD) this.#awaitHead();
   }
 
   pause(): void {
@@ -157,12 +134,10 @@ export class UpstreamConnection {
     this.socket.resume();
   }
 
-  /** The other side of a tunnel has said its last. */
   finish(): void {
     this.socket.end();
   }
 
-  /** Ends the connection; the asker is told nothing. */
   destroy(): void {
     if (this.#state === DEAD) return;
     this.#state = DEAD;
@@ -404,6 +379,16 @@ export class UpstreamConnection {
     this.destroy();
     asker?.failed(seen && fault === FAULTS.reset ? FAULTS.badResponse : fault);
   }
+}
+
+/** A request as its first bytes on the wire: head, framing that is our own, and what came of the body. */
+function written({ lines, chunked, payload, end, expects, upgrade }: Readonly<Question>): string {
+  let out = lines;
+  if (chunked) out += 'transfer-encoding: chunked\r\n';
+  if (expects) out += 'expect: 100-continue\r\n';
+  if (upgrade !== undefined) out += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
+  out += '\r\n';
+  return chunked ? out + chunk(payload, end) : out + payload;
 }
 
 /** `Keep-Alive: timeout=5` → 4000: a second less than the endpoint's own, so that we hang up first. Infinity if it says nothing. */

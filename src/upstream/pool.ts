@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { HeadLimits } from '../http/head.ts';
 import { type Address, formatAddress } from '../model/address.ts';
 import type { Asker } from './asker.ts';
+import type { Channel } from './channel.ts';
 import { UpstreamConnection } from './connection.ts';
 
 export interface PoolLimits {
@@ -62,7 +63,7 @@ export class Pool {
    * A connection for a request: an idle one, or a new one (`fresh` insists on that), which sends as soon as
    * it is connected. Undefined when as many are open as may be: the asker can `enqueue`.
    */
-  take(connectTimeout: number, fresh: boolean): UpstreamConnection | undefined {
+  take(connectTimeout: number, fresh: boolean): Channel | undefined {
     if (!fresh) {
       const idle = this.#idle.pop();
       if (idle !== undefined) return idle;

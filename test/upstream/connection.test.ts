@@ -4,7 +4,7 @@ import type { Pool } from '../../src/upstream/pool.ts';
 import { Origin, ok } from '../support/origin.ts';
 import { eventually } from '../support/patience.ts';
 import type { Peer } from '../support/peer.ts';
-import { ask, poolOf, TERMS } from './parts.ts';
+import { ask, poolOf, send, TERMS } from './parts.ts';
 
 interface Wire {
   readonly pool: Pool;
@@ -20,10 +20,10 @@ async function open(t: TestContext): Promise<Wire> {
 
 /** A request that the origin has read. */
 async function asked({ pool, origin }: Wire, how: Parameters<typeof ask>[1] = {}) {
-  const { notes, connection } = ask(pool, how);
+  const { notes, channel } = ask(pool, how);
   const peer = await origin.next();
   await peer.take('\r\n\r\n');
-  return { notes, connection, peer };
+  return { notes, channel, peer };
 }
 
 /** What became of a connection on which this was answered. */
@@ -58,7 +58,7 @@ test('the answer to HEAD has no body, whatever it says', async (t) => {
   const wire = await open(t);
   for (const framing of ['content-length: 5', 'transfer-encoding: chunked', 'x: y']) {
     const answer = `HTTP/1.1 200 OK\r\n${framing}\r\n\r\n`;
-    assert.deepEqual(await answered(wire, answer, { headAsked: true }), ['', 'kept'], framing);
+    assert.deepEqual(await answered(wire, answer, { headOnly: true }), ['', 'kept'], framing);
     wire.pool.retire();
     wire.pool.revive();
   }
@@ -167,11 +167,11 @@ test('only a protocol that was asked for may be switched to', async (t) => {
   assert.deepEqual(await after(wire, (peer) => peer.say(switching('h2c')), 'bad-response', { upgrade }), [
     'bad-response',
   ]);
-  const { notes, connection, peer } = await asked(wire, { upgrade });
+  const { notes, channel, peer } = await asked(wire, { upgrade });
   peer.say(`${switching('WebSocket')}hello`);
   await notes.told('upgraded');
   assert.equal(notes.body, 'hello');
-  connection.write('there');
+  send(channel, 'there');
   assert.equal(await peer.bytes(5), 'there');
   peer.end();
   await notes.told('end');
@@ -190,10 +190,9 @@ test('an endpoint that does not begin to answer in time is given up', async (t) 
 
 test('the time for an answer begins when the request has been sent to its end', async (t) => {
   const wire = await open(t);
-  const { notes, connection } = await asked(wire, { whole: false });
+  const { notes, channel } = await asked(wire, { end: undefined });
   wire.sweep(TERMS.head - 1);
-  connection.write('rest');
-  connection.asked();
+  send(channel, 'rest', '');
   wire.sweep(2 * TERMS.head - 2);
   assert.deepEqual(notes.events, ['writable']);
   wire.sweep(2 * TERMS.head - 1);
@@ -216,13 +215,13 @@ test('an endpoint that falls silent inside its answer is given up, counted from 
 
 test('while nobody reads, silence is not the fault of the endpoint', async (t) => {
   const wire = await open(t);
-  const { notes, connection, peer } = await asked(wire);
+  const { notes, channel, peer } = await asked(wire);
   peer.say('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nh');
   await notes.told('answer 200');
-  connection.pause();
+  channel.pause();
   wire.sweep(100 * TERMS.body);
   assert.equal(notes.events.at(-1), 'answer 200');
-  connection.resume();
+  channel.resume();
   peer.say('ello');
   await notes.told('end');
 });
@@ -239,18 +238,18 @@ test('an endpoint that refuses is refused, and its asker told once', async (t) =
 
 test('a connection that answers before it was asked everything is not used again', async (t) => {
   const wire = await open(t);
-  assert.deepEqual(await answered(wire, ok('early'), { whole: false }), ['early', 'closed']);
+  assert.deepEqual(await answered(wire, ok('early'), { end: undefined }), ['early', 'closed']);
 });
 
 test('more than may wait is told, and so is that it has drained', async (t) => {
   const wire = await open(t);
-  const { notes, connection, peer } = await asked(wire, { whole: false });
+  const { notes, channel, peer } = await asked(wire, { end: undefined });
   peer.socket.pause();
   const piece = 'x'.repeat(65_536);
   let room = true;
   let written = 0;
   while (room) {
-    room = connection.write(piece);
+    room = send(channel, piece);
     written += piece.length;
   }
   notes.events.length = 0;
@@ -261,8 +260,8 @@ test('more than may wait is told, and so is that it has drained', async (t) => {
 
 test('destroying a connection tells its asker nothing', async (t) => {
   const wire = await open(t);
-  const { notes, connection, peer } = await asked(wire);
-  connection.destroy();
+  const { notes, channel, peer } = await asked(wire);
+  channel.destroy();
   await peer.gone();
   assert.deepEqual(notes.events, ['writable']);
   assert.equal(wire.pool.quiet, true);

@@ -6,7 +6,7 @@ import { Pools } from '../../src/upstream/pools.ts';
 import { always, Origin, ok } from '../support/origin.ts';
 import { eventually } from '../support/patience.ts';
 import { Notebook } from './notebook.ts';
-import { ask, LIMITS, poolOf, TERMS } from './parts.ts';
+import { ask, LIMITS, poolOf, question, TERMS } from './parts.ts';
 
 test('a connection that has served is used again, the last one first', async (t) => {
   const origin = await Origin.open(t, always('ok'));
@@ -19,8 +19,8 @@ test('a connection that has served is used again, the last one first', async (t)
   assert.equal(origin.peers.length, 2);
   assert.equal(origin.requests, 7);
   const third = ask(pool);
-  assert.equal(third.connection.reused, true);
-  assert.equal(third.connection.connected, true);
+  assert.equal(third.channel.reused, true);
+  assert.equal(third.channel.connected, true);
 });
 
 test('whoever insists on a fresh connection gets one', async (t) => {
@@ -68,8 +68,8 @@ test('a byte that nobody asked for ends an idle connection', async (t) => {
   await ask(pool).notes.told('end');
   origin.peers[0]!.say('H');
   await eventually('the connection to be gone', () => pool.quiet);
-  const { connection, notes } = ask(pool);
-  assert.equal(connection.reused, false);
+  const { channel, notes } = ask(pool);
+  assert.equal(channel.reused, false);
   await notes.told('end');
 });
 
@@ -79,7 +79,7 @@ test('a connection that its endpoint closed while idle is not used again', async
   await ask(pool).notes.told('end');
   origin.peers[0]!.end();
   await eventually('the connection to be gone', () => pool.quiet);
-  assert.equal(ask(pool).connection.reused, false);
+  assert.equal(ask(pool).channel.reused, false);
 });
 
 test('a connection that goes stale as it is used again says so', async (t) => {
@@ -91,7 +91,7 @@ test('a connection that goes stale as it is used again says so', async (t) => {
   peer.say(ok('ok'));
   await first.notes.told('end');
   const second = ask(pool);
-  assert.equal(second.connection.reused, true);
+  assert.equal(second.channel.reused, true);
   peer.end();
   await second.notes.told('reset');
 });
@@ -107,8 +107,8 @@ test('no more connections are opened than may be, and who waits gets one in turn
   const waiting = names.map((name): Notebook => {
     const notes = new Notebook(() => {
       served.push(name);
-      const connection = pool.take(TERMS.connect, false)!;
-      connection.ask(notes, TERMS, `GET /${name} HTTP/1.1\r\nhost: a\r\n\r\n`, true, false);
+      const channel = pool.take(TERMS.connect, false)!;
+      channel.ask(notes, TERMS, question({ lines: `GET /${name} HTTP/1.1\r\nhost: a\r\n` }));
     });
     return notes;
   });
@@ -146,7 +146,7 @@ test('the place of a connection that is lost is given to who waits', async (t) =
   await lost.take('\r\n\r\n');
   lost.reset();
   await first.notes.told('reset');
-  assert.equal(second?.connection.reused, false);
+  assert.equal(second?.channel.reused, false);
   const peer = await origin.next();
   peer.say(ok('ok'));
   await second?.notes.told('end');
@@ -210,7 +210,7 @@ test('a pool that is named again keeps its connections', async (t) => {
   pool.revive();
   await notes.told('end');
   assert.equal(pool.quiet, false);
-  assert.equal(ask(pool).connection.reused, true);
+  assert.equal(ask(pool).channel.reused, true);
 });
 
 test('an endpoint has one pool however many name it, and the last sets its limits', async (t) => {
