@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import type { Commands } from '../control/commands.ts';
 import type { Insight } from '../control/insight.ts';
+import type { ApprovalLinks } from '../gates/links.ts';
 import { createExposition } from '../metrics/exposition.ts';
 import type { Totals } from '../metrics/totals.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
@@ -11,6 +12,7 @@ import type { Settings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { Access } from './access.ts';
+import { approvalRoutes } from './approvals.ts';
 import { Changes } from './asking.ts';
 import { isLoopback } from './browser.ts';
 import { changeRoutes } from './changes.ts';
@@ -28,6 +30,7 @@ export interface AdminOptions {
   readonly insight: Insight;
   /** The strategies and policies that the config file names at present. */
   catalogue(): Catalogue;
+  readonly links: ApprovalLinks;
   readonly status: Status;
   readonly settings: Settings['admin'];
   readonly clock: Clock;
@@ -50,7 +53,18 @@ export interface Admin {
  * on the network in.
  */
 export function createAdmin(options: AdminOptions): Admin {
-  const { commands, totals, insight, status, settings, clock, log, version, heartbeat = 15_000 } = options;
+  const {
+    commands,
+    totals,
+    insight,
+    links,
+    status,
+    settings,
+    clock,
+    log,
+    version,
+    heartbeat = 15_000,
+  } = options;
   const address = parseAddress(settings.address);
   if (typeof address === 'string') throw new Error(`admin.address "${settings.address}": ${address}.`);
   const access = new Access(settings.tokens);
@@ -85,7 +99,8 @@ export function createAdmin(options: AdminOptions): Admin {
     (app) => {
       readRoutes(app, { commands, totals, status, streams });
       changeRoutes(app, commands, changes);
-      rolloutRoutes(app, { commands, insight, changes, clock, catalogue: () => options.catalogue() });
+      approvalRoutes(app, { commands, links, now: () => clock.now() });
+      rolloutRoutes(app, { commands, insight, changes, clock, links, catalogue: () => options.catalogue() });
       healthRoutes(app, { status, exposition, metricsNeed });
     },
   );

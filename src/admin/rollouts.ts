@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
-import type { Commands, Order } from '../control/commands.ts';
+import { type Commands, type Order, Refusal } from '../control/commands.ts';
 import type { Insight } from '../control/insight.ts';
 import { type Launch, termsOf } from '../control/launch.ts';
 import { rolloutOf, serviceOf } from '../control/lookup.ts';
 import { tellOutlook } from '../control/outlook.ts';
 import { liveRollout } from '../control/rollouts.ts';
+import type { ApprovalLinks } from '../gates/links.ts';
 import {
   type BuildPath,
   BuildPathSchema,
@@ -27,6 +28,7 @@ import {
   type StrategyList,
 } from '../model/api.ts';
 import type { RolloutChange } from '../model/record.ts';
+import type { Plan } from '../model/rollout.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import type { Changes } from './asking.ts';
 import { answers, named, plainly } from './schemas.ts';
@@ -38,6 +40,7 @@ interface RolloutSources {
   readonly insight: Insight;
   readonly changes: Changes;
   readonly clock: Clock;
+  readonly links: Pick<ApprovalLinks, 'configured'>;
   /** What the config file names at present. */
   catalogue(): Catalogue;
 }
@@ -56,7 +59,7 @@ const SUMMARIES: Readonly<Record<OrderName, string>> = {
 /** The routes that begin, steer and show rollouts. */
 export function rolloutRoutes(
   app: FastifyInstance,
-  { commands, insight, changes, clock, catalogue }: RolloutSources,
+  { commands, insight, changes, clock, links, catalogue }: RolloutSources,
 ): void {
   app.post<{ Params: ServicePath; Body: RolloutRequest; Querystring: StartQuery }>(
     '/v1/services/:service/rollouts',
@@ -77,7 +80,9 @@ export function rolloutRoutes(
       const { service } = request.params;
       const launch = launchOf(request.body, catalogue());
       serviceOf(commands.state(), service);
-      const plan = tellOutlook(termsOf(launch), insight.traffic(service));
+      const terms = termsOf(launch);
+      if (!links.configured) refuseLinks(terms.plan);
+      const plan = tellOutlook(terms, insight.traffic(service));
       if (request.query.dryRun !== undefined) return { plan };
       return changes.make(request, reply, async (asking) => ({
         ...shown(await commands.startRollout(service, launch, asking)),
@@ -221,6 +226,16 @@ export function rolloutRoutes(
     },
     (): StrategyList => listStrategies(catalogue()),
   );
+}
+
+function refuseLinks({ gates, steps }: Plan): void {
+  const all = [...gates, ...steps.flatMap((step) => step.gates)];
+  const gate = all.find((each) => each.kind === 'approval' && each.link === true);
+  if (gate !== undefined)
+    throw new Refusal(
+      'invalid',
+      `gate "${gate.name}" wants a link to approve by; say under admin.links in the config file where it is to lead`,
+    );
 }
 
 function shown(change: RolloutChange): RolloutChange {

@@ -23,6 +23,7 @@ export function ruleFindings(config: Partial<Config>): Finding[] {
     ...addresses(config),
     ...speeches(config.listen ?? []),
     ...tokens(config.admin?.tokens ?? []),
+    ...links(config.admin?.links),
     ...subscribers(config.notify ?? []),
     ...strategies(config),
     ...ranges(['trustedProxies'], config.trustedProxies),
@@ -142,6 +143,11 @@ function tokens(all: NonNullable<NonNullable<Config['admin']>['tokens']>): Findi
       );
     return findings;
   });
+}
+
+function links(settings: NonNullable<Config['admin']>['links']): Finding[] {
+  if (settings === undefined || URL.canParse(settings.url)) return [];
+  return [wrong(['admin', 'links', 'url'], 'this is no URL; write it as in https://spillway.example.com')];
 }
 
 function subscribers(all: NonNullable<Config['notify']>): Finding[] {

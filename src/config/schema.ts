@@ -154,7 +154,13 @@ function range({ minimum, exclusiveMinimum, maximum }: Rule): string {
 }
 
 /** What may hold secrets, at whatever level. */
-const SECRETIVE: ReadonlySet<string | number> = new Set(['override', 'tokens', 'notify', 'strategies']);
+const SECRETIVE: ReadonlySet<string | number> = new Set([
+  'override',
+  'tokens',
+  'notify',
+  'links',
+  'strategies',
+]);
 
 /** The value, if it is short and cannot be a secret, not even one that stands a level too high. */
 function shown(path: Finding['path'], value: unknown): string {

@@ -147,6 +147,8 @@ function ask(state: State, id: string, event: RolloutEvent, circumstances: Circu
 /** Throws Refusal if this person may not approve, or if a promotion would burn the way back. */
 function refuseUnfit(state: State, rollout: Rollout, event: RolloutEvent, { actor }: Circumstances): void {
   const { id, phase, plan, baseline } = rollout;
+  if (event.type === 'approve' && event.link !== undefined && rollout.links?.includes(event.link))
+    throw new Refusal('conflict', 'this link has been used, and works once; approve with a token instead');
   if (event.type === 'approve' && phase.at === 'waiting') {
     const gate = gatesOf(plan, phase).find(
       ({ kind, name }) =>

@@ -2,6 +2,7 @@ import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import type { Circumstances } from '../gates/circumstances.ts';
 import { awaitGate } from '../gates/gate.ts';
+import type { ApprovalLinks, Offer } from '../gates/links.ts';
 import { noticeOf, subscribersOf } from '../gates/notice.ts';
 import type { Notifier } from '../gates/notifier.ts';
 import { decommission } from '../gates/webhook.ts';
@@ -16,6 +17,7 @@ export interface ErrandsParts {
   state(): State;
   readonly world: World;
   readonly notifier: Pick<Notifier, 'tell' | 'close'>;
+  readonly links: Pick<ApprovalLinks, 'offers'>;
   /** Who is told of every rollout, besides those that a plan names. */
   subscribers(): readonly Subscriber[];
   readonly log: Log;
@@ -100,7 +102,7 @@ export class Errands {
       case 'notify': {
         const told = [...subscribersOf(rollout.plan), ...subscribers()];
         // What is lost has been logged and counted; only what was cut short is to be told again.
-        const delivery = await notifier.tell(noticeOf(errand, rollout), told);
+        const delivery = await notifier.tell(noticeOf(errand, rollout, this.#offers(rollout, errand)), told);
         return delivery === 'interrupted' ? undefined : done;
       }
       case 'decommission': {
@@ -123,6 +125,17 @@ export class Errands {
           ? done
           : { type: 'gate', errand: errand.id, pass: answer === 'pass', says };
       }
+    }
+  }
+
+  /** Links to approve by. News goes out without them rather than not at all. */
+  #offers(rollout: Rollout, { id, news, at }: Extract<Errand, { type: 'notify' }>): readonly Offer[] {
+    if (news !== 'approval') return [];
+    try {
+      return this.#parts.links.offers(rollout, id, Date.parse(at));
+    } catch (err) {
+      this.#parts.log.error({ err, rollout: rollout.id }, 'no link to approve by can be made');
+      return [];
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Subscriber } from '../model/notification.ts';
 import type { Errand, News, Plan, Rollout } from '../model/rollout.ts';
+import type { Offer } from './links.ts';
 
 /** One piece of news, as it is told to everybody. */
 export interface Notice {
@@ -15,17 +16,17 @@ export interface Notice {
   readonly build: string;
   /** The candidate's part of the rollout's traffic, percent. */
   readonly weight: number;
-  /** Where it can be approved, once. */
-  readonly link?: string;
+  /** Where it can be approved, once each. */
+  readonly links?: readonly Offer[];
 }
 
 export function noticeOf(
   { id, news, says, at }: Extract<Errand, { type: 'notify' }>,
   { id: rollout, service, baseline, candidate, build, weight }: Rollout,
-  link?: string,
+  links: readonly Offer[] = [],
 ): Notice {
   const notice = { id, news, says, at, service, rollout, baseline, candidate, build, weight };
-  return link === undefined ? notice : { ...notice, link };
+  return links.length === 0 ? notice : { ...notice, links };
 }
 
 /** The webhooks of a plan that are told of everything that people are. */
@@ -57,27 +58,24 @@ const TITLES: Readonly<Record<News, string>> = {
 const SHOWN = 500;
 
 /** A message for Slack: `text` is what notifications and other programs of its kind show, `blocks` what it shows. */
-function slackMessage({ news, says, at, service, rollout, candidate, weight, link }: Notice): object {
+function slackMessage({ news, says, at, service, rollout, candidate, weight, links = [] }: Notice): object {
   const sentence = escaped(says.length > SHOWN ? `${says.slice(0, SHOWN)}…` : says);
   const title = `${service} ${candidate}: ${TITLES[news]}`;
   return {
     text: `${title}. ${sentence}`,
     blocks: [
       { type: 'section', text: { type: 'mrkdwn', text: `*${title}*\n${sentence}` } },
-      ...(link === undefined
-        ? []
-        : [
-            {
-              type: 'actions',
-              elements: [{ type: 'button', text: { type: 'plain_text', text: 'Approve' }, url: link }],
-            },
-          ]),
+      ...(links.length === 0 ? [] : [{ type: 'actions', elements: links.map(button) }]),
       {
         type: 'context',
         elements: [{ type: 'mrkdwn', text: `rollout ${escaped(rollout)}, candidate at ${weight} %, ${at}` }],
       },
     ],
   };
+}
+
+function button({ gate, url }: Offer): object {
+  return { type: 'button', text: { type: 'plain_text', text: `Approve ${gate}`.slice(0, 75) }, url };
 }
 
 /** The three characters that mean something in a message of Slack's. */

@@ -131,7 +131,7 @@ export class Notifier {
 
   #lose({ subscriber, notice }: Parcel, why: string): Delivery {
     this.counts.lost++;
-    const fields = { subscriber: subscriber.name, why, ...notice, link: undefined };
+    const fields = { subscriber: subscriber.name, why, ...notice, links: undefined };
     if (isRollback(notice)) {
       this.counts.lostRollbacks++;
       this.#log.error(fields, 'a subscriber could not be told of a rollback');

@@ -117,6 +117,12 @@ export const RolloutPathSchema = Type.Object(
 );
 export type RolloutPath = Of<typeof RolloutPathSchema>;
 
+export const ApprovalQuerySchema = Type.Object(
+  { link: Type.String({ maxLength: 2048, description: 'As the notification shows it.' }) },
+  { additionalProperties: false },
+);
+export type ApprovalQuery = Of<typeof ApprovalQuerySchema>;
+
 export const BuildPathSchema = Type.Object(
   { service: ServiceName, build: Type.String({ minLength: 1, maxLength: 200 }) },
   { additionalProperties: false },

@@ -688,6 +688,7 @@ export const RolloutSchema = Type.Object(
     noted: Type.Array(CauseSchema, { description: 'Told, not acted on, since the step began.' }),
     history: Type.Array(TransitionSchema, { description: 'The newest hundred, oldest first.' }),
     errands: Type.Array(ErrandSchema, { description: 'Not reported done yet.' }),
+    links: Type.Optional(Type.Array(Type.String(), { description: 'Ids of approval links that were used.' })),
   },
   CLOSED,
 );
@@ -731,8 +732,14 @@ export type RolloutEvent =
   | { readonly type: 'gate'; readonly errand: string; readonly pass: boolean; readonly says: string }
   | { readonly type: 'pause'; readonly by: string; readonly says?: string }
   | { readonly type: 'resume'; readonly by: string; readonly says?: string }
-  /** Opens an approval that is being waited for; without a name, the first. */
-  | { readonly type: 'approve'; readonly by: string; readonly gate?: string; readonly says?: string }
+  /** Opens an approval that is being waited for; without a name, the first. `link`: the id of the one used. */
+  | {
+      readonly type: 'approve';
+      readonly by: string;
+      readonly gate?: string;
+      readonly link?: string;
+      readonly says?: string;
+    }
   /** Ends the present step as if its evidence were there; `all`: goes to full weight at once. */
   | { readonly type: 'promote'; readonly by: string; readonly all?: boolean; readonly says?: string }
   | { readonly type: 'abort'; readonly by: string; readonly says?: string }

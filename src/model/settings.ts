@@ -43,6 +43,29 @@ export const TokenSchema = Type.Object(
 );
 export type Token = Of<typeof TokenSchema>;
 
+export const LinksSchema = Type.Object(
+  {
+    url: Type.String({
+      pattern: '^https?://',
+      maxLength: 1024,
+      description: 'Where people reach the admin API, as https://spillway.example.com.',
+    }),
+    secret: Type.String({
+      pattern: '^(env:[A-Za-z_][A-Za-z0-9_]*$|[^]{16})',
+      description:
+        'Key of the HMAC-SHA-256 that signs links, 16 characters or more. env:NAME reads it from the environment.',
+    }),
+    for: Type.Optional(
+      Type.Integer({ minimum: 60, description: 'Seconds that a link can be used. Default 86400.' }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Links that approve once, for notifications of approvals that ask for one.',
+  },
+);
+export type LinkSettings = Required<Of<typeof LinksSchema>>;
+
 export const AdminSchema = Type.Object(
   {
     address: Type.Optional(
@@ -60,6 +83,7 @@ export const AdminSchema = Type.Object(
         description: 'Requests a minute and client address. Default 600. Rollbacks are never counted.',
       }),
     ),
+    links: Type.Optional(LinksSchema),
   },
   { additionalProperties: false },
 );
@@ -266,6 +290,7 @@ export interface Settings {
     readonly address: string;
     readonly tokens: readonly Token[];
     readonly requestsPerMinute: number;
+    readonly links?: LinkSettings;
   };
   readonly store: string;
   readonly workers: number;
@@ -314,6 +339,7 @@ export function settingsOf(config: Omit<Config, 'services'>, cores: number): Set
       address: config.admin?.address ?? '127.0.0.1:8081',
       tokens: config.admin?.tokens ?? [],
       requestsPerMinute: config.admin?.requestsPerMinute ?? 600,
+      ...(config.admin?.links && { links: { for: 86_400, ...config.admin.links } }),
     },
     store: config.store ?? 'file:./data',
     workers: config.workers === undefined || config.workers === 'auto' ? cores : config.workers,

@@ -10,6 +10,7 @@ import { Controller } from '../control/controller.ts';
 import { Errands } from '../control/errands.ts';
 import { Evidence } from '../control/evidence.ts';
 import { TrafficMeter } from '../control/traffic.ts';
+import { ApprovalLinks } from '../gates/links.ts';
 import { Notifier } from '../gates/notifier.ts';
 import { worldOf } from '../gates/world.ts';
 import { Totals } from '../metrics/totals.ts';
@@ -56,6 +57,7 @@ export async function runSpillway(source: Source): Promise<Running> {
   let orders = ordersOf(settings);
   let subscribers = settings.notify;
   let catalogue = catalogueOf(config);
+  let linkSettings = settings.admin.links;
   let leaving = false;
   const log = createLogger(settings.logLevel);
 
@@ -94,10 +96,12 @@ export async function runSpillway(source: Source): Promise<Running> {
     await control.reload(config.services, asking('Spillway has started.'));
 
     const world = worldOf(systemClock, process.env);
+    const links = new ApprovalLinks(() => linkSettings, process.env, systemClock);
     const errands = new Errands({
       state: () => control.state(),
       world,
       notifier: new Notifier(world, log),
+      links,
       subscribers: () => subscribers,
       log,
     });
@@ -120,6 +124,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       totals,
       insight: controller,
       catalogue: () => catalogue,
+      links,
       status,
       settings: settings.admin,
       clock: systemClock,
@@ -145,6 +150,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       orders = ordersOf(wanted);
       subscribers = wanted.notify;
       catalogue = catalogueOf(fresh);
+      linkSettings = wanted.admin.links;
       log.setLevel(orders.logLevel);
       crew.configure(orders);
       const waiting = restartNeeded(settings, wanted);

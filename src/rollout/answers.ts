@@ -27,13 +27,15 @@ export function answered(rollout: Live, { errand: id, pass, says }: Event<'gate'
 
 /** A person opens an approval. */
 export function approved(rollout: In<'waiting'>, event: Event<'approve'>, now: number): Outcome {
-  const { phase, plan } = rollout;
+  const { phase, plan, links = [] } = rollout;
+  if (event.link !== undefined && links.includes(event.link)) return stay(rollout);
   const gate = gatesOf(plan, phase).find(
     ({ kind, name }) => kind === 'approval' && !phase.passed.includes(name) && (event.gate ?? name) === name,
   );
   if (gate === undefined) return stay(rollout);
   const says = `approved "${gate.name}"${event.says === undefined ? '' : `: ${event.says}`}`;
-  return passed(rollout, gate.name, { says, by: event.by }, now);
+  const used = event.link === undefined ? rollout : { ...rollout, links: [...links, event.link] };
+  return passed(used, gate.name, { says, by: event.by }, now);
 }
 
 function passed(rollout: In<'waiting'>, gate: string, because: Because, now: number): Outcome {

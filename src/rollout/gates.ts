@@ -17,3 +17,11 @@ export function gatesOf(plan: Plan, phase: Phase): readonly Gate[] {
       return [];
   }
 }
+
+/** Whether people have to approve something here, and have not. */
+export function asksPeople(plan: Plan, phase: Phase): boolean {
+  return (
+    phase.at === 'waiting' &&
+    gatesOf(plan, phase).some(({ kind, name }) => kind === 'approval' && !phase.passed.includes(name))
+  );
+}

@@ -1,7 +1,8 @@
 import type { Cause, Effect, Phase, Rollout, RolloutEvent } from '../model/rollout.ts';
 import { answered, approved } from './answers.ts';
 import { abort, harmed, vanished } from './back.ts';
-import { isEnded, move, type Outcome, stay } from './move.ts';
+import { asksPeople } from './gates.ts';
+import { isEnded, move, note, type Outcome, stay } from './move.ts';
 import { baked, finishBake, knock, skipDoors, skipStep, stepped } from './onward.ts';
 import { pause, pauseAnew, resume } from './pauses.ts';
 import { judged, watched, weathered } from './verdicts.ts';
@@ -119,8 +120,11 @@ export function begin(
     { phase, says: reason ?? `${spec.candidate} is to take over from ${spec.baseline}`, by, news: 'started' },
     now,
   );
-  const { next, effects } = step(started.next, { type: 'tick' }, now);
-  return { next, effects: [...started.effects, ...effects] };
+  const asked = asksPeople(spec.plan, phase)
+    ? note(started.next, { says: 'it takes an approval', news: 'approval' }, now)
+    : stay(started.next);
+  const { next, effects } = step(asked.next, { type: 'tick' }, now);
+  return { next, effects: [...started.effects, ...asked.effects, ...effects] };
 }
 
 const ASKABLE = {

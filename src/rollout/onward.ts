@@ -2,7 +2,7 @@ import type { Phase, Rollout, Running, SeenSoFar } from '../model/rollout.ts';
 import type { Decision } from '../model/verdict.ts';
 import { goBack } from './back.ts';
 import { arrive, type Place } from './doors.ts';
-import { gatesOf } from './gates.ts';
+import { asksPeople, gatesOf } from './gates.ts';
 import { move, note, type Outcome, stay } from './move.ts';
 import type { Because, Event, In } from './phases.ts';
 import { duration } from './words.ts';
@@ -91,10 +91,8 @@ export function enter(rollout: Rollout, place: Place, because: Because, now: num
   const { plan } = rollout;
   switch (place.at) {
     case 'waiting': {
-      const asked = gatesOf(plan, place).some(
-        ({ kind, name }) => kind === 'approval' && !place.passed.includes(name),
-      );
-      return move(rollout, { ...because, phase: place, news: asked ? 'approval' : undefined }, now);
+      const news = asksPeople(plan, place) ? 'approval' : undefined;
+      return move(rollout, { ...because, phase: place, news }, now);
     }
     case 'stepping': {
       const { weight } = plan.steps[place.step]!;

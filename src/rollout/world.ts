@@ -1,6 +1,6 @@
 import type { Rollout } from '../model/rollout.ts';
 import { goBack } from './back.ts';
-import { gatesOf } from './gates.ts';
+import { asksPeople, gatesOf } from './gates.ts';
 import { isEnded, move, type Outcome, stay, withoutErrand } from './move.ts';
 import { promoted } from './onward.ts';
 import { halt } from './pauses.ts';
@@ -53,11 +53,9 @@ export function reloaded(rollout: Live, { changed }: Event<'reload'>, now: numbe
   // Whoever is being asked about the old endpoints need not answer any more.
   const here = new Set(gatesOf(rollout.plan, rollout.phase).map(({ name }) => name));
   const errands = rollout.errands.filter((errand) => errand.type !== 'gate' || !here.has(errand.gate));
-  return move(
-    { ...rollout, errands },
-    { phase: unpassed(afresh(rollout.phase, now)), says, fresh: isCounted(rollout) },
-    now,
-  );
+  const phase = unpassed(afresh(rollout.phase, now));
+  const news = asksPeople(rollout.plan, phase) ? 'approval' : undefined;
+  return move({ ...rollout, errands }, { phase, says, fresh: isCounted(rollout), news }, now);
 }
 
 /** A gate that is waited for is not done before it has answered. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createAdmin } from '../../src/admin/admin.ts';
 import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
+import { ApprovalLinks } from '../../src/gates/links.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import { NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
@@ -104,6 +105,7 @@ test('without tokens only loopback may listen', async (t) => {
       totals: new Totals(),
       insight: BLIND,
       catalogue: () => NO_CATALOGUE,
+      links: new ApprovalLinks(() => undefined, {}, new HandClock()),
       status: { ready: () => ({ ready: true }), workers: () => [], unrouted: () => ({}) },
       settings: { address, tokens, requestsPerMinute: 600 },
       clock: new HandClock(),

@@ -5,9 +5,10 @@ import type { Clock } from '../../src/base/clock.ts';
 import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
 import type { Insight } from '../../src/control/insight.ts';
+import { ApprovalLinks } from '../../src/gates/links.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import type { Receipt } from '../../src/model/record.ts';
-import type { Role, Token } from '../../src/model/settings.ts';
+import type { LinkSettings, Role, Token } from '../../src/model/settings.ts';
 import type { ServiceConfig, State } from '../../src/model/state.ts';
 import { type Catalogue, NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
@@ -85,6 +86,7 @@ export interface HouseOptions {
   readonly heartbeat?: number;
   readonly store?: Store;
   readonly catalogue?: Catalogue;
+  readonly links?: LinkSettings;
   readonly log?: AdminOptions['log'];
 }
 
@@ -104,8 +106,10 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
   });
   await control.reload({ checkout: CHECKOUT }, { actor: { name: 'test', role: 'admin' }, wait: 0 });
 
+  const links = new ApprovalLinks(() => options.links, {}, clock);
   const admin = createAdmin({
     commands: control,
+    links,
     totals,
     insight: BLIND,
     catalogue: () => options.catalogue ?? NO_CATALOGUE,
@@ -153,7 +157,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     return { status: response.status, headers: response.headers, text, json };
   }
 
-  return { admin, address, ask, clock, control, health, totals, url, workers };
+  return { admin, address, ask, clock, control, health, links, totals, url, workers };
 }
 
 export function token(name: string, role: Role): Token {

@@ -5,6 +5,7 @@ import { openHouse } from './house.ts';
 const ROUTES = [
   'DELETE /v1/services/{service}/quarantine/{build} releaseQuarantine Released',
   'DELETE /v1/services/{service}/versions/{version} deleteVersion Change',
+  'GET /approve showApproval string',
   'GET /live isLive Health',
   'GET /metrics showMetrics string',
   'GET /openapi.json showOpenapi object',
@@ -18,6 +19,7 @@ const ROUTES = [
   'GET /v1/services/{service} showService Service',
   'GET /v1/services/{service}/evidence showEvidence Evidence',
   'GET /v1/strategies listStrategies StrategyList',
+  'POST /approve approveByLink string',
   'POST /v1/rollouts/{id}/abort abortRollout OrderRequest → RolloutChange',
   'POST /v1/rollouts/{id}/approve approveRollout OrderRequest → RolloutChange',
   'POST /v1/rollouts/{id}/pause pauseRollout OrderRequest → RolloutChange',
@@ -66,7 +68,7 @@ test('the description shows every route with its schemas, and nothing else', asy
       for (const class_ of ['4XX', '5XX'])
         assert.equal(schemaOf(operation.responses[class_]), 'Problem', `${method} ${path} ${class_}`);
       for (const response of Object.values<Json>(operation.responses)) assert.ok(response.description);
-      const open = ['/live', '/ready', '/metrics', '/openapi.json'].includes(path);
+      const open = ['/live', '/ready', '/metrics', '/openapi.json', '/approve'].includes(path);
       assert.deepEqual(operation.security, open ? undefined : [{ token: [] }], path);
     }
   }

@@ -47,7 +47,9 @@ test('A message for Slack has text and blocks, and nothing in it means more than
 });
 
 test('A message for Slack shows the link that approves as a button', () => {
-  const notice = noticeOf(errandOf('approval', 'waits'), ROLLOUT, 'https://admin.example/approve?link=x');
+  const notice = noticeOf(errandOf('approval', 'waits'), ROLLOUT, [
+    { gate: 'qa', url: 'https://admin.example/approve?link=x' },
+  ]);
   const message = JSON.parse(bodyOf(notice, 'slack')) as SlackMessage;
   assert.equal(message.blocks[1]?.elements?.[0]?.url, 'https://admin.example/approve?link=x');
 });

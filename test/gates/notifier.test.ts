@@ -95,9 +95,10 @@ test('A dead receiver is tried with growing pauses, then given up and logged', a
 test('A rollback is tried much longer, and its loss is an error that is counted', async (t) => {
   const receiver = await Receiver.open(t, 404);
   const { world, notifier, written } = notifierIn(t);
-  const told = notifier.tell({ ...notice('a', 'rolledBack'), link: 'https://secret' }, [
-    subscriberAt(receiver),
-  ]);
+  const told = notifier.tell(
+    { ...notice('a', 'rolledBack'), links: [{ gate: 'qa', url: 'https://secret' }] },
+    [subscriberAt(receiver)],
+  );
   for (let i = 0; i < 9; i++) await world.pass(1000 * 2 ** i);
   for (let i = 0; i < 2; i++) await world.pass(300_000);
   assert.equal(await told, 'lost');

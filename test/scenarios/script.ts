@@ -168,8 +168,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   pause: (script, [by = '']) => script.happen({ type: 'pause', by }),
   resume: (script, [by = '']) => script.happen({ type: 'resume', by }),
   abort: (script, [by = '']) => script.happen({ type: 'abort', by }),
-  approve: (script, [by = '', gate]) =>
-    script.happen({ type: 'approve', by, ...(gate !== undefined && { gate }) }),
+  /** approve WHO [GATE [LINK]] */
+  approve: (script, [by = '', gate, link]) =>
+    script.happen({ type: 'approve', by, ...(gate && { gate }), ...(link && { link }) }),
   promote: (script, [by = '', all]) => script.happen({ type: 'promote', by, all: all === 'all' }),
   /** hand WHO canary=WEIGHT stable=WEIGHT */
   hand(script, [by = '', ...words]) {
