@@ -133,9 +133,13 @@ function trialOf(
   { marks }: Circumstances,
 ): Trial {
   const { mode, latencyTolerance: tolerance, metrics } = policy;
-  const conversions = metrics
-    .filter(({ kind, use }) => kind === 'conversion' && use !== 'off')
-    .map(({ name, when }) => ({ name, ...when }));
+  const business = metrics
+    .filter(({ kind, use }) => (kind === 'conversion' || kind === 'value') && use !== 'off')
+    .map(({ name, kind, when, worse = 'lower' }) => ({
+      name,
+      ...(when && { when }),
+      ...(kind === 'value' && { worse }),
+    }));
   return {
     rollout: id,
     epoch,
@@ -143,7 +147,7 @@ function trialOf(
     candidate,
     sticky: mode === 'sticky',
     latency: { tolerance, ...marks?.(service, baseline) },
-    ...(conversions.length > 0 && { conversions }),
+    ...(business.length > 0 && { business }),
   };
 }
 

@@ -1,9 +1,10 @@
 import { dispersionIndex, SLOTS } from '../analysis/dispersion.ts';
 import type { Batch, Marked, Pair, Tick, Trials } from '../analysis/evidence.ts';
 import { countUnit, noUnits, type Units } from '../analysis/units.ts';
-import { type ByArm, conversionKind, type Tally, type TrialCounts } from '../model/evidence.ts';
+import { type ByArm, businessKind, type Tally, type TrialCounts } from '../model/evidence.ts';
 import type { Harm, SeenSoFar } from '../model/rollout.ts';
 import type { Trial } from '../model/trial.ts';
+import { Usual } from './usual.ts';
 
 /** Counts of one kind of event, [candidate, all] by mark. */
 type Sums = Map<number, [candidate: number, all: number]>;
@@ -31,6 +32,8 @@ export class Gathering {
   readonly #heard = new Map<string, number>();
   /** The baseline's requests of this epoch, by the slot of their key's dispersion. */
   readonly #slots = { requests: zeros(), failures: zeros(), slow: zeros() };
+  /** By name of a business value. */
+  readonly #usual: ReadonlyMap<string, Usual>;
   /** By propensity, then by kind of event. */
   #batches = new Map<number, Map<string, Sums>>();
   #requests: Pair = NOBODY;
@@ -43,6 +46,13 @@ export class Gathering {
   constructor(trial: Trial, before?: Gathering) {
     this.trial = trial;
     this.#harmed = before === undefined ? noUnits() : before.#harmed;
+    this.#usual = new Map(
+      (trial.business ?? []).flatMap(({ name, worse }) =>
+        worse === undefined
+          ? []
+          : [[name, new Usual(worse, before === undefined ? undefined : before.#usual.get(name))]],
+      ),
+    );
     this.#harm = { ...(before === undefined ? NO_HARM : before.#harm) };
   }
 
@@ -90,6 +100,7 @@ export class Gathering {
   take(t: number): Tick {
     const { sticky, latency } = this.trial;
     const batches = Array.from(this.#batches, ([w, kinds]) => this.#batch(w, kinds));
+    for (const kinds of this.#batches.values()) this.#learn(kinds);
     const tried = [...this.#batches.values()].map((kinds) => kinds.get('tried'));
     const [trials, stableTrials] = outcomes(tried);
     const tick: Tick = {
@@ -145,7 +156,9 @@ export class Gathering {
   }
 
   #batch(w: number, kinds: ReadonlyMap<string, Sums>): Batch {
-    const { latency, conversions = [] } = this.trial;
+    const { latency, business = [] } = this.trial;
+    const counted = business.filter(({ worse }) => worse === undefined);
+    const measured = business.filter(({ worse }) => worse !== undefined);
     const pair = (kind: string) => total(kinds.get(kind));
     return {
       w,
@@ -154,10 +167,23 @@ export class Gathering {
       latency: marked(kinds.get('timed')),
       ...(latency?.p95 !== undefined && { slow95: pair('slow95') }),
       ...(latency?.p99 !== undefined && { slow99: pair('slow99') }),
-      ...(conversions.length > 0 && {
-        conversions: Object.fromEntries(conversions.map(({ name }) => [name, pair(conversionKind(name))])),
+      ...(counted.length > 0 && {
+        conversions: Object.fromEntries(counted.map((each) => [each.name, pair(businessKind(each))])),
+      }),
+      ...(measured.length > 0 && {
+        values: Object.fromEntries(
+          measured.map((each) => [
+            each.name,
+            this.#usual.get(each.name)!.mark(marked(kinds.get(businessKind(each)))),
+          ]),
+        ),
       }),
     };
+  }
+
+  #learn(kinds: ReadonlyMap<string, Sums>): void {
+    for (const each of this.trial.business ?? [])
+      this.#usual.get(each.name)?.learn(marked(kinds.get(businessKind(each))));
   }
 }
 

@@ -3,7 +3,8 @@ import { propensity } from '../analysis/evidence.ts';
 import { LATENCY_BUCKETS, latencyBucket, leniently, logMiddle } from '../analysis/latency.ts';
 import { DEFAULT_POLICY } from '../analysis/policy.ts';
 import { dispersionSlotOf, noUnits, unitSlotOf } from '../analysis/units.ts';
-import { conversionKind, type TrialBatch, type TrialCounts } from '../model/evidence.ts';
+import { readValue, VALUE_BUCKETS, valueBucket } from '../analysis/value.ts';
+import { businessKind, type TrialBatch, type TrialCounts } from '../model/evidence.ts';
 import type { Trial } from '../model/trial.ts';
 import { type Arm, BASELINE, CANDIDATE, KEYED, Tallier, type Ticket } from './tally.ts';
 
@@ -100,9 +101,9 @@ class Batch {
   readonly timed: Tallier;
   readonly slow95: Tallier;
   readonly slow99: Tallier;
-  readonly conversions: readonly Tallier[];
+  readonly business: readonly Tallier[];
 
-  constructor(w: number, { conversions = [] }: Trial, tallier: (kind: string, marks: number) => Tallier) {
+  constructor(w: number, { business = [] }: Trial, tallier: (kind: string, marks: number) => Tallier) {
     this.w = w;
     this.seen = tallier('seen', 1);
     this.tried = tallier('tried', 2);
@@ -110,12 +111,14 @@ class Batch {
     this.timed = tallier('timed', LATENCY_BUCKETS);
     this.slow95 = tallier('slow95', 1);
     this.slow99 = tallier('slow99', 1);
-    this.conversions = conversions.map(({ name }) => tallier(conversionKind(name), 1));
+    this.business = business.map((metric) =>
+      tallier(businessKind(metric), metric.worse === undefined ? 1 : VALUE_BUCKETS),
+    );
   }
 
   collect(): TrialBatch {
-    const { seen, tried, erred, timed, slow95, slow99, conversions } = this;
-    const tallies = [seen, tried, erred, timed, slow95, slow99, ...conversions].flatMap(
+    const { seen, tried, erred, timed, slow95, slow99, business } = this;
+    const tallies = [seen, tried, erred, timed, slow95, slow99, ...business].flatMap(
       (tallier) => tallier.collect() ?? [],
     );
     return { w: this.w, tallies };
@@ -133,10 +136,12 @@ export class TrialArm {
   readonly #p99: number;
   /** Nobody who waited so long at most, in ms, is slow: spares the others the logarithm. */
   readonly #patience: number;
-  readonly #conversions: NonNullable<Trial['conversions']>;
+  readonly #business: NonNullable<Trial['business']>;
+  /** Whether `occasions` has to be asked at all. */
+  readonly converts: boolean;
 
   constructor(recorder: TrialRecorder, batch: Batch, arm: Arm) {
-    const { sticky, latency = {}, conversions = [] } = recorder.trial;
+    const { sticky, latency = {}, business = [] } = recorder.trial;
     const { tolerance = DEFAULT_POLICY.latencyTolerance, p95, p99 } = latency;
     this.#recorder = recorder;
     this.#batch = batch;
@@ -146,7 +151,8 @@ export class TrialArm {
     this.#p95 = p95 ?? LATENCY_BUCKETS;
     this.#p99 = p99 ?? LATENCY_BUCKETS;
     this.#patience = Math.exp(logMiddle(Math.min(this.#p95, this.#p99))) * (1 + this.#headStart);
-    this.#conversions = conversions;
+    this.#business = business;
+    this.converts = business.some(({ when }) => when !== undefined);
   }
 
   /** The version has been chosen by the split, for the key buffer[start, end), which is made up if not `keyed`. */
@@ -160,29 +166,27 @@ export class TrialArm {
     return ticket;
   }
 
-  /** Whether `occasions` has to be asked at all. */
-  get converts(): boolean {
-    return this.#conversions.length > 0;
-  }
-
-  /** The conversions that a request may come to be, one bit each. */
+  /** The business metrics that a request may come to count for, one bit each. */
   occasions(method: string, target: string): number {
     const path = target.split('?', 1)[0]!;
     let some = 0;
-    this.#conversions.forEach((occasion, i) => {
-      if (occasion.method !== undefined && occasion.method !== method) return;
-      if (occasion.path === undefined || leadsTo(path, occasion.path)) some |= 1 << i;
+    this.#business.forEach(({ when }, i) => {
+      if (when === undefined || (when.method !== undefined && when.method !== method)) return;
+      if (when.path === undefined || leadsTo(path, when.path)) some |= 1 << i;
     });
     return some;
   }
 
   /** Its answer has begun. `events`: what the endpoint says has happened, as x-spillway-event has it. */
   convert(ticket: Ticket, occasions: number, status: number, events: string): void {
-    const names = events.split(',').map((event) => event.split('=', 1)[0]!.trim());
-    this.#conversions.forEach(({ statuses, event }, i) => {
+    const told = toldIn(events);
+    this.#business.forEach(({ when: { statuses, event } = {}, worse }, i) => {
       if ((occasions & (1 << i)) === 0) return;
       if (statuses === undefined ? status < 200 || status > 299 : !statuses.includes(status)) return;
-      if (event === undefined || names.includes(event)) this.#batch.conversions[i]!.count(ticket, this.#arm);
+      const named = told.filter(({ name }) => name === event);
+      const value = worse && named.find((each) => each.value !== undefined)?.value;
+      if (worse ? value === undefined : event !== undefined && named.length === 0) return;
+      this.#batch.business[i]!.count(ticket, this.#arm, value === undefined ? 0 : valueBucket(value));
     });
   }
 
@@ -233,6 +237,15 @@ export class TrialArm {
       this.#recorder.dispersed[slot * COLUMNS + column]!++;
     }
   }
+}
+
+/** What x-spillway-event says has happened: "order=49.90, signup". A value that is no number is none. */
+function toldIn(events: string): { readonly name: string; readonly value: number | undefined }[] {
+  if (events === '') return [];
+  return events.split(',').map((event) => {
+    const [name = '', value = ''] = event.split('=', 2);
+    return { name: name.trim(), value: readValue(value.trim()) };
+  });
 }
 
 /** Whether a path is the one wanted, or below it where that ends in an asterisk. */

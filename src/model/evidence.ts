@@ -31,7 +31,7 @@ export interface TrialBatch {
 /**
  * One kind of event. `seen`: a unit was assigned. `tried`: it had its first result, mark 1 if that was bad.
  * `erred`, `slow95`, `slow99`, or `conversion:` and a name: it happened to the unit. `timed`: an answer that
- * was good, its latency bucket as mark.
+ * was good, its latency bucket as mark. `value:` and a name: its bucket of values as mark.
  */
 export interface Tally {
   readonly kind: string;
@@ -41,7 +41,7 @@ export interface Tally {
   readonly keys: readonly number[];
 }
 
-/** The kind of event that a conversion is. */
-export function conversionKind(name: string): string {
-  return `conversion:${name}`;
+/** The kind of event that is counted for a business metric, or measured. */
+export function businessKind({ name, worse }: { readonly name: string; readonly worse?: unknown }): string {
+  return `${worse === undefined ? 'conversion' : 'value'}:${name}`;
 }

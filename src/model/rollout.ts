@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
-import { OccasionSchema } from './trial.ts';
+import { OccasionSchema, WorseSchema } from './trial.ts';
 import { VerdictSchema } from './verdict.ts';
 
 /**
@@ -429,7 +429,14 @@ export const MetricSchema = Type.Object(
       }),
     ),
     required: Type.Optional(Type.Boolean({ description: 'No promotion without data. Default false.' })),
-    when: Type.Optional(OccasionSchema),
+    when: Type.Optional(
+      Type.Unsafe<Of<typeof OccasionSchema>>({
+        ...OccasionSchema,
+        description:
+          'conversion, value: what in the traffic counts, as POST /orders answered with 2xx; a value is the number of its event. Left out: only what is posted as observations.',
+      }),
+    ),
+    worse: Type.Optional(WorseSchema),
   },
   CLOSED,
 );

@@ -3,7 +3,7 @@ import { type Of, VersionName } from './document.ts';
 
 const Bucket = (description: string) => Type.Integer({ minimum: 0, description });
 
-/** What in the traffic counts as a conversion. Everything that it says must hold; nothing said is anything. */
+/** What in the traffic counts for a business metric. Everything that it says must hold; nothing said is anything. */
 export const OccasionSchema = Type.Object(
   {
     method: Type.Optional(Type.String({ pattern: '^[A-Z]+$', description: 'Method of the request.' })),
@@ -28,10 +28,17 @@ export const OccasionSchema = Type.Object(
   },
   {
     additionalProperties: false,
-    description: 'What counts as a conversion, as POST /orders answered with 2xx.',
+    description: 'What counts, as POST /orders answered with 2xx.',
   },
 );
 export type Occasion = Of<typeof OccasionSchema>;
+
+/** Business metrics of one rollout: a request carries a bit for each. */
+export const MOST_BUSINESS = 30;
+
+export const WorseSchema = Type.Enum(['higher', 'lower'], {
+  description: 'value: which way is worse. Default lower.',
+});
 
 /** What workers need to know of a rollout. Small and still, since a service is compiled anew when it changes. */
 export const TrialSchema = Type.Object(
@@ -69,16 +76,21 @@ export const TrialSchema = Type.Object(
         { additionalProperties: false, description: 'How latency is counted.' },
       ),
     ),
-    conversions: Type.Optional(
+    business: Type.Optional(
       Type.Array(
         Type.Object(
           {
             name: Type.String({ description: 'Name of the metric.' }),
-            ...OccasionSchema.properties,
+            when: Type.Optional(OccasionSchema),
+            worse: Type.Optional(WorseSchema),
           },
           { additionalProperties: false },
         ),
-        { maxItems: 30 },
+        {
+          maxItems: MOST_BUSINESS,
+          description:
+            'Business metrics: counted, or with worse: measured. Without when only what is posted counts.',
+        },
       ),
     ),
   },

@@ -1,4 +1,5 @@
-import type { Policy, PolicyRequest } from '../model/rollout.ts';
+import type { MetricRequest, Policy, PolicyRequest } from '../model/rollout.ts';
+import { MOST_BUSINESS } from '../model/trial.ts';
 import type { Catalogue } from './catalogue.ts';
 
 /** A policy under a name, and what it does in words. */
@@ -82,7 +83,21 @@ export function policyOf(
   if (twin !== undefined) return `two metrics are called "${twin}"; give each its own name`;
   if (policy.metrics.every(({ use }) => use === 'off'))
     return 'every metric is off; leave one on, or use dryRun to judge without acting';
-  return policy;
+  return businessFault(policy.metrics) ?? policy;
+}
+
+/** What is wrong with the business metrics, in a sentence with the cure. */
+function businessFault(metrics: readonly MetricRequest[]): string | undefined {
+  const business = metrics.filter(({ kind }) => kind === 'conversion' || kind === 'value');
+  if (business.length > MOST_BUSINESS)
+    return `there are ${business.length} metrics of kind conversion and value; ${MOST_BUSINESS} are the most that a request is looked at for`;
+  const mute = business.find(({ kind, when }) => kind === 'value' && when && when.event === undefined);
+  if (mute)
+    return `metric "${mute.name}" is a value, and its when names no event; a value is the number in x-spillway-event, so say which, as in event: order`;
+  const astray = metrics.find((metric) => metric.when && !business.includes(metric));
+  if (astray)
+    return `metric "${astray.name}" of kind ${astray.kind} says when; only those of kind conversion and value are counted by it`;
+  return undefined;
 }
 
 function namedPolicy(name: string, own: Catalogue['policies']): Policy | string {

@@ -13,7 +13,7 @@ import {
 } from '../../src/analysis/policy.ts';
 import { baselineOf, startJudge, startStep } from '../../src/analysis/state.ts';
 import { countUnit, noUnits, unitSlot } from '../../src/analysis/units.ts';
-import { valueMark, valueScale } from '../../src/analysis/value.ts';
+import { valueBucket, valueMark, valueScale } from '../../src/analysis/value.ts';
 import { oneStep, run, tickOf } from './script.ts';
 
 const BASELINE: LatencyCounts = [
@@ -280,7 +280,10 @@ test('conversions that stay away roll back without an error', () => {
 test('values that shift the wrong way roll back, the right way not', () => {
   const basket: Metric = { name: 'basket', kind: 'value', weight: 1 };
   const policy = oneStep(0.5, { metrics: [...DEFAULT_METRICS, basket] });
-  const scale = valueScale([10, 20, 30, 40, 50, 60, 70], 'lower')!;
+  const scale = valueScale(
+    [10, 20, 30, 40, 50, 60, 70].map((value) => [valueBucket(value), 1]),
+    'lower',
+  )!;
   const bought = (t: number, canary: number): Tick =>
     tickOf(t, 0.5, [0, 50], [0, 50], {
       values: {

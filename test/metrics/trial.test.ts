@@ -15,7 +15,7 @@ const REQUEST: Trial = {
   candidate: 'canary',
   sticky: false,
   latency: { tolerance: 0, warmUp: 0, p95: latencyBucket(50), p99: latencyBucket(200) },
-  conversions: [{ name: 'orders', method: 'POST', path: '/orders' }],
+  business: [{ name: 'orders', when: { method: 'POST', path: '/orders' } }],
 };
 const STICKY: Trial = { ...REQUEST, sticky: true };
 
@@ -169,10 +169,11 @@ test('conversions are told by method, path, status, and what the endpoint says h
   const recorder = new TrialRecorder(
     {
       ...REQUEST,
-      conversions: [
-        { name: 'orders', method: 'POST', path: '/orders' },
-        { name: 'below', path: '/orders/*', statuses: [404] },
-        { name: 'signups', event: 'signup' },
+      business: [
+        { name: 'orders', when: { method: 'POST', path: '/orders' } },
+        { name: 'below', when: { path: '/orders/*', statuses: [404] } },
+        { name: 'signups', when: { event: 'signup' } },
+        { name: 'posted' },
       ],
     },
     0,
@@ -193,7 +194,89 @@ test('conversions are told by method, path, status, and what the endpoint says h
     orders: [1, 1],
     below: [0, 1],
     signups: [1, 2],
+    posted: [0, 0],
   });
+});
+
+const BASKET: NonNullable<Trial['business']>[number] = {
+  name: 'basket',
+  when: { event: 'order' },
+  worse: 'lower',
+};
+/** Fifty usual orders of the baseline, 51 to 100. */
+function usualOrders(recorder: TrialRecorder): void {
+  const [stable] = armsOf(recorder);
+  for (let i = 1; i <= 50; i++)
+    stable.convert(assign(stable, `usual ${i}`), stable.occasions('POST', '/'), 200, `order=${50 + i}`);
+}
+
+test('values are marked by what was usual for the baseline before them, lower being worse', () => {
+  const recorder = new TrialRecorder({ ...REQUEST, business: [BASKET] }, 0);
+  const gathering = new Gathering(recorder.trial);
+  const look = () => {
+    gathering.add(recorder.collect(), 'a worker');
+    return gathering.take(0).batches[0]?.values;
+  };
+  const [, canary] = armsOf(recorder);
+  const order = (events: string) =>
+    canary.convert(assign(canary, 'ann'), canary.occasions('POST', '/'), 200, events);
+  order('order=1');
+  usualOrders(recorder);
+  assert.deepEqual(look(), { basket: [] }, 'nobody knows yet what is usual');
+  order('signup=3, order=75, order=500');
+  order('order=10');
+  order('order=999999');
+  const marks = look()!['basket']!.map(([mark, canary, all]) => [Number(mark.toFixed(1)) + 0, canary, all]);
+  assert.deepEqual(
+    marks.sort(([a], [b]) => a! - b!),
+    [-3, 0, 3].map((mark) => [mark, 1, 1]),
+  );
+  const next = new Gathering({ ...recorder.trial, epoch: 2 }, gathering);
+  const later = new TrialRecorder({ ...recorder.trial, epoch: 2 }, 0);
+  const [stable] = armsOf(later);
+  stable.convert(assign(stable, 'otto'), stable.occasions('POST', '/'), 200, 'order=10');
+  next.add(later.collect(), 'a worker');
+  assert.deepEqual(next.take(0).batches[0]?.values, { basket: [[3, 0, 1]] }, 'the next epoch knows it');
+});
+
+test('a key has one value an epoch, though it buys in two workers', () => {
+  const trial = { ...STICKY, business: [BASKET] };
+  const [one, two] = [new TrialRecorder(trial, 0), new TrialRecorder(trial, 0)];
+  usualOrders(one);
+  const gathering = new Gathering(trial);
+  gathering.add(one.collect(), 'one');
+  gathering.take(0);
+  for (const recorder of [one, two, one]) {
+    const [, canary] = armsOf(recorder);
+    canary.convert(assign(canary, 'ann'), canary.occasions('POST', '/'), 200, 'order=10');
+    gathering.add(recorder.collect(), recorder === one ? 'one' : 'two');
+  }
+  assert.deepEqual(gathering.take(1).batches[0]?.values, { basket: [[3, 1, 1]] });
+});
+
+test('what is no plain number has no value, and counts for nothing', () => {
+  const recorder = new TrialRecorder({ ...REQUEST, business: [BASKET] }, 0);
+  const [, canary] = armsOf(recorder);
+  for (const said of [
+    '1e9',
+    'NaN',
+    'Infinity',
+    '0x10',
+    '+1',
+    '1,5',
+    '',
+    '.5',
+    '5.',
+    '٣',
+    '1_000',
+    '9'.repeat(23),
+    ' ',
+  ])
+    canary.convert(assign(canary, 'ann'), canary.occasions('POST', '/'), 200, `order=${said}`);
+  const { batches } = recorder.collect();
+  const kinds = batches.flatMap(({ tallies }) => tallies.map(({ kind, counts }) => `${kind} ${counts[2]}`));
+  // "1,5" is two events, of which the first is worth 1.
+  assert.deepEqual(kinds, ['seen 13', 'value:basket 1']);
 });
 
 test('a key that errs in two workers is one unit, whoever tells first', () => {

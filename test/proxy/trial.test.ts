@@ -15,9 +15,9 @@ const TRIAL: Trial = {
   candidate: 'canary',
   sticky: true,
   latency: { warmUp: 0, p95: latencyBucket(100), p99: latencyBucket(400) },
-  conversions: [
-    { name: 'orders', method: 'POST', path: '/orders' },
-    { name: 'signups', event: 'signup' },
+  business: [
+    { name: 'orders', when: { method: 'POST', path: '/orders' } },
+    { name: 'signups', when: { event: 'signup' } },
   ],
 };
 

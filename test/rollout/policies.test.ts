@@ -60,3 +60,17 @@ test('a name stands for what the config file says, and begins with one that is h
   assert.match(String(policyOf({ name: 'lax' }, own)), /the policies are strict, standard/);
   assert.equal(tellPolicy(own.strict), 'as twice, but harmBudget {"failures":9}; alpha 0.001');
 });
+
+test('a business metric that could never count is refused, with the cure', () => {
+  const asked = (metric: object) =>
+    policyOf({ metrics: [{ name: 'm', weight: 1, kind: 'conversion', ...metric }] });
+  assert.match(String(asked({ kind: 'value', when: { path: '/' } })), /names no event.*event: order/);
+  assert.match(
+    String(asked({ kind: 'gauge', when: { path: '/' } })),
+    /only those of kind conversion and value/,
+  );
+  const many = Array.from({ length: 31 }, (_, i) => ({ name: `m${i}`, kind: 'conversion' as const }));
+  assert.match(String(policyOf({ metrics: many })), /31 metrics .* 30 are the most/);
+  assert.notEqual(typeof asked({ kind: 'value', when: { event: 'order' } }), 'string');
+  assert.notEqual(typeof asked({}), 'string', 'it is posted');
+});
