@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { cidrFault } from '../base/cidr.ts';
 import { endpointFault, formatAddress, parseAddress } from '../model/address.ts';
+import { EJECTION } from '../model/health.ts';
 import { type Config, settingsOf } from '../model/settings.ts';
 import type { Match, ServiceConfig } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
@@ -203,7 +204,7 @@ function ranges(path: Path, list: readonly string[] | undefined): Finding[] {
 function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
   const findings: Finding[] = [];
   findings.push(...endpointTls([...path, 'tls'], service.tls));
-  for (const [name, { endpoints, owner, tls }] of Object.entries(service.versions)) {
+  for (const [name, { endpoints, owner, tls, fallback }] of Object.entries(service.versions)) {
     const version = [...path, 'versions', name];
     findings.push(...endpointTls([...version, 'tls'], tls));
     const named = (tls ?? service.tls) || undefined;
@@ -216,6 +217,8 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
               'a Unix socket has no name that a certificate could hold; give tls.serverName',
             ),
           );
+    if (fallback !== undefined)
+      findings.push(...fallbackFindings([...version, 'fallback'], fallback, service, name));
     for (const [index, endpoint] of endpoints.entries()) {
       const fault = endpointFault(endpoint);
       if (fault !== undefined) findings.push(wrong([...version, 'endpoints', index], fault));
@@ -225,6 +228,16 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
         wrong([...version, 'owner'], 'a version in a config file belongs to the file; leave "owner" out'),
       );
   }
+  if (service.fallback !== undefined)
+    findings.push(...fallbackFindings([...path, 'fallback'], service.fallback, service));
+  const { base = EJECTION.base, longest = EJECTION.longest } = service.ejection ?? {};
+  if (base > longest)
+    findings.push(
+      wrong(
+        [...path, 'ejection', 'base'],
+        `the first ejection (${base} ms) would be longer than the longest (${longest} ms); lower base, or raise longest`,
+      ),
+    );
   const unbalanced = weightsFault(service.weights, Object.keys(service.versions));
   if (unbalanced !== undefined) findings.push(wrong([...path, 'weights'], unbalanced));
   const header = service.key?.header;
@@ -237,6 +250,15 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
     );
   findings.push(...ranges([...path, 'override', 'addresses'], service.override?.addresses));
   return findings;
+}
+
+/** Who answers for a version without endpoints has to be another version of the same service. */
+function fallbackFindings(path: Path, fallback: string, service: ServiceConfig, of?: string): Finding[] {
+  const names = Object.keys(service.versions);
+  if (fallback === of) return [wrong(path, `"${fallback}" cannot stand in for itself; name another version`)];
+  return names.includes(fallback)
+    ? []
+    : [wrong(path, `there is no version "${fallback}"; the versions are ${names.join(', ')}`)];
 }
 
 /** Headers that frame the message, belong to one hop, or are written by proxies on the way. */

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './health.ts';
 import { AuditEntrySchema, RolloutChangeSchema } from './record.ts';
 import { DecisionRecordSchema, PolicyRequestSchema, RolloutSchema, StrategySchema } from './rollout.ts';
 import {
@@ -315,6 +316,11 @@ export const ServiceViewSchema = Type.Object(
     ),
     timeouts: Type.Optional(ServiceTimeoutsSchema),
     limits: Type.Optional(EndpointLimitsSchema),
+    health: Type.Optional(HealthPolicySchema),
+    ejection: Type.Optional(EjectionPolicySchema),
+    dns: Type.Optional(DnsPolicySchema),
+    slowStart: Type.Optional(Type.Integer({ description: 'Milliseconds.' })),
+    fallback: Type.Optional(VersionName),
     maxBodyBytes: Type.Optional(Type.Integer()),
     split: SplitSchema,
     schema: Type.Optional(SchemaStandSchema),

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
+import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './health.ts';
 import { RolloutSchema } from './rollout.ts';
 import { EndpointTlsSchema } from './tls.ts';
 import { TrialSchema } from './trial.ts';
@@ -104,6 +105,12 @@ export const SchemaVersionSchema = Type.String({
 /** `>=12`, `<15.2` or, for just that one, `12.3.1`. */
 const COMPARISON = '(>=|<=|>|<|=)?[0-9]{1,9}([.][0-9]{1,9}){0,2}';
 
+const Fallback = Type.String({
+  ...VersionName,
+  description:
+    'Version that answers in place of one of which no endpoint can be used; each such request counts as a failure of the latter. Default: none, and the answer is 503.',
+});
+
 export const VersionSchema = Type.Object(
   {
     endpoints: Type.Array(Type.String({ minLength: 1 }), {
@@ -114,6 +121,7 @@ export const VersionSchema = Type.Object(
         description: 'In place of what the service says of TLS; false: none.',
       }),
     ),
+    fallback: Type.Optional(Fallback),
     owner: Type.Optional(
       Type.Union([Type.Literal('file'), Type.Literal('api')], {
         description:
@@ -214,6 +222,17 @@ const structure = {
         'Begin every connection to an endpoint with a PROXY header of this version. Connections then belong to one client each.',
     }),
   ),
+  health: Type.Optional(HealthPolicySchema),
+  ejection: Type.Optional(EjectionPolicySchema),
+  dns: Type.Optional(DnsPolicySchema),
+  slowStart: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        'Milliseconds over which an endpoint that is new, or back in use, works up to its full share of requests. Default 0: at once.',
+    }),
+  ),
+  fallback: Type.Optional(Fallback),
   maxBodyBytes: Type.Optional(
     Type.Integer({
       minimum: 0,

@@ -35,8 +35,11 @@ export class Exchange implements Asker {
 
   #active = false;
   #service: RoutedService<Lane> | undefined;
+  /** Of the version chosen, on whose account it goes. */
   #lane: Lane | undefined;
   #channel: Channel | undefined;
+  /** Through which it is sent: the same, or that of its fallback. */
+  #via: Lane | undefined;
   #pool: Pool | undefined;
   /** Waits for a connection, which must be a new one if `#fresh`. */
   #waiting = false;
@@ -93,9 +96,10 @@ export class Exchange implements Asker {
     const lane = version.lane;
     this.#lane = lane;
     lane.traffic.ledger.begin();
+    this.#via = lane.balancer.empty ? this.#fallback(service, lane) : lane;
     if (lane.maxBodyBytes > 0 && Math.max(head.contentLength, this.#bytesIn) > lane.maxBodyBytes)
       return this.#refuse(FAULTS.bodyTooLarge);
-    this.#compose(buffer, head, lane);
+    this.#compose(buffer, head, this.#via);
     this.#question.payload = text(buffer, from, to);
     this.#send();
   }
@@ -104,6 +108,7 @@ export class Exchange implements Asker {
     this.#active = true;
     this.#service = undefined;
     this.#lane = undefined;
+    this.#via = undefined;
     this.#question.chunked = head.chunked;
     this.#question.end = end;
     this.#question.headOnly = head.isHead;
@@ -167,6 +172,20 @@ export class Exchange implements Asker {
     return version;
   }
 
+  /**
+   * The lane that stands in for one without an endpoint to use; that one itself, if none does. To have none is
+   * a failure of the version chosen, whoever answers in its place, or a dead candidate would look healthy.
+   */
+  #fallback(service: RoutedService<Lane>, lane: Lane): Lane {
+    const other = lane.fallback === undefined ? undefined : service.version(lane.fallback)?.lane;
+    if (other === undefined || other.balancer.empty) return lane;
+    lane.traffic.ledger.fault(FAULTS.noEndpoint);
+    this.#trial?.end(this.#ticket, FAULTS.noEndpoint.status, true, -1);
+    this.#trial = undefined;
+    this.#occasions = 0;
+    return other;
+  }
+
   /** Counts a choice that the split made for this key. */
   #assign(trial: TrialArm, buffer: Buffer, head: Head, key: FoundKey): void {
     this.#trial = trial;
@@ -206,7 +225,7 @@ export class Exchange implements Asker {
 
   /** To an endpoint that was not tried yet. */
   #send(): void {
-    const lane = this.#lane!;
+    const lane = this.#via!;
     const pool = this.#tries < MOST_TRIES ? lane.balancer.pick(this.#tried) : undefined;
     if (pool === undefined) return this.#give(FAULTS.noEndpoint);
     this.#tries++;
@@ -219,7 +238,7 @@ export class Exchange implements Asker {
   /** `fresh`: on a new connection, since a used one has just turned out stale. */
   #connect(fresh: boolean): void {
     const pool = this.#pool!;
-    const { terms } = this.#lane!;
+    const { terms } = this.#via!;
     const channel = pool.take(terms.connect, fresh);
     if (channel === undefined) {
       if (!pool.enqueue(this)) return this.#give(FAULTS.overloaded);
@@ -248,7 +267,7 @@ export class Exchange implements Asker {
 
   #sent(at: number): void {
     this.#sentAt = at;
-    const { traffic } = this.#lane!;
+    const { traffic } = this.#via!;
     if (at > traffic.lastSentAt) traffic.lastSentAt = at;
   }
 
@@ -335,7 +354,7 @@ export class Exchange implements Asker {
     this.#channel = undefined;
     if (this.#status === 0 && !this.#streamed) {
       if (fault.retry === 'unsent') {
-        this.#lane!.traffic.ledger.fault(fault);
+        this.#via!.traffic.ledger.fault(fault);
         this.#leavePool();
         return this.#send();
       }
@@ -408,7 +427,7 @@ export class Exchange implements Asker {
   }
 
   #refuse(fault: Fault): void {
-    const version = this.#lane?.version;
+    const version = this.#via?.version;
     const { lines, body } = faultAnswer(fault, {
       ...(this.#service && { service: this.#service.name }),
       ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
@@ -423,7 +442,10 @@ export class Exchange implements Asker {
 
   /** Our own lines of an answer. */
   #versionLines(): string {
-    return this.#context.rules.settings.exposeVersion ? this.#lane!.line + this.#setCookie : this.#setCookie;
+    const told = this.#context.rules.settings.exposeVersion
+      ? this.#via!.line + this.#setCookie
+      : this.#setCookie;
+    return this.#via === this.#lane ? told : `${told}x-spillway-rescued: 1\r\n`;
   }
 
   #leavePool(): void {
@@ -434,13 +456,13 @@ export class Exchange implements Asker {
   #hold(): void {
     if (this.#held) return;
     this.#held = true;
-    this.#lane!.traffic.hold();
+    this.#via!.traffic.hold();
   }
 
   #unhold(): void {
     if (!this.#held) return;
     this.#held = false;
-    this.#lane!.traffic.unhold();
+    this.#via!.traffic.unhold();
   }
 
   /** Every exchange is recorded exactly once, under the version chosen, however it ends. */
@@ -452,8 +474,10 @@ export class Exchange implements Asker {
       this.#context.countUnrouted(status);
     } else {
       if (fault !== undefined) lane.traffic.ledger.fault(fault);
-      const failed = fault === undefined ? status >= 500 : fault.side === 'upstream';
-      lane.traffic.ledger.record(status, failed, this.#latency, duration, this.#bytesIn, this.#bytesOut);
+      const own = this.#via === lane;
+      const failed = !own || (fault === undefined ? status >= 500 : fault.side === 'upstream');
+      const latency = own ? this.#latency : -1;
+      lane.traffic.ledger.record(status, failed, latency, duration, this.#bytesIn, this.#bytesOut);
       if (this.#trial !== undefined) this.#testify(this.#trial, status, failed, fault);
     }
     const log = this.#context.accessLog;

@@ -9,6 +9,8 @@ export interface Lane {
   /** The line that tells endpoints and clients the version. */
   readonly line: string;
   readonly balancer: Balancer;
+  /** The version that answers while this one has no endpoint that can be used. */
+  readonly fallback: string | undefined;
   readonly terms: UpstreamTerms;
   /** Largest request body, bytes; 0 is no limit. */
   readonly maxBodyBytes: number;

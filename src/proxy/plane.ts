@@ -3,10 +3,12 @@ import type { Log } from '../base/log.ts';
 import { Trials } from '../metrics/trials.ts';
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
+import { EJECTION, type Outcomes, type Seat, type Standing } from '../model/health.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Service, State, Version } from '../model/state.ts';
 import { compileTable } from '../routing/table.ts';
-import { Balancer } from '../upstream/balancer.ts';
+import { Balancer, type Place } from '../upstream/balancer.ts';
+import type { Pool } from '../upstream/pool.ts';
 import { Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
 import { Context, rulesOf, SWEEP } from './context.ts';
@@ -20,7 +22,12 @@ export interface World {
   readonly clock: Clock;
   readonly log: Log;
   readonly accessLog: LineSink | undefined;
+  /** Called when an endpoint has failed so often in a row that its outcomes should be collected now. */
+  readonly alarm?: () => void;
 }
+
+/** An endpoint of which nothing is known is used, where it says it is. */
+const UNKNOWN: readonly Seat[] = [{ out: false }];
 
 /** How often pools that no table names are looked for, ms; they are few and cost little. */
 const TIDY = 5000;
@@ -37,6 +44,8 @@ export class DataPlane {
   /** By service and version. */
   readonly #traffic = new Map<string, Traffic>();
   readonly #trials = new Trials();
+  /** By service and version: what was told of their endpoints, and when, monotonic ms. */
+  readonly #standings = new Map<string, { readonly standing: Standing; readonly at: number }>();
   readonly #timers: NodeJS.Timeout[];
   #state: State | undefined;
 
@@ -79,6 +88,26 @@ export class DataPlane {
     this.#context.table = compileTable(state, undefined, (service, version, versionDoc, serviceDoc) =>
       this.#lane(service, version, versionDoc, serviceDoc),
     );
+  }
+
+  /** Takes over how the endpoints of some versions stand. */
+  stand(standings: readonly Standing[]): void {
+    const at = this.#world.clock.monotonic();
+    this.#context.deadlines.now = at;
+    for (const standing of standings) {
+      const { service, version } = standing;
+      this.#standings.set(`${service}/${version}`, { standing, at });
+      const routed = this.#context.table?.service(service);
+      const lane = routed?.version(version)?.lane;
+      if (routed !== undefined && lane !== undefined)
+        this.#seat(lane.balancer, service, version, routed.service);
+    }
+    this.#tidy();
+  }
+
+  /** What came of the requests to endpoints since the last call, where there is a choice between them. */
+  collectOutcomes(): Outcomes[] {
+    return this.#pools.outcomes();
   }
 
   /** Accepts connections there. Resolves with the address really bound (port 0 is replaced). */
@@ -132,21 +161,43 @@ export class DataPlane {
   }
 
   /** The lane of a version by the table being compiled. Nothing that is in use is touched. */
-  #lane(service: string, version: string, { endpoints }: Version, doc: Service): Lane {
+  #lane(service: string, version: string, { fallback }: Version, doc: Service): Lane {
     const { settings } = this.#context.rules;
-    const { timeouts, limits, maxBodyBytes } = doc;
-    const pooling = { connections: limits?.connections ?? 1024, pending: limits?.pending ?? 1024 };
+    const { timeouts, maxBodyBytes } = doc;
+    const balancer = new Balancer([]);
+    this.#seat(balancer, service, version, doc);
     return {
       version,
       line: `x-spillway-version: ${version}\r\n`,
-      balancer: new Balancer(
-        endpoints.map((endpoint) => this.#pools.get(endpoint, settings.limits, pooling)),
-      ),
+      balancer,
+      fallback: fallback ?? doc.fallback,
       terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
       traffic: this.#trafficOf(service, version),
       trial: this.#trials.arm(service, version, doc, this.#world.clock.monotonic()),
     };
+  }
+
+  /** Gives a balancer the endpoints of its version, as they stand. */
+  #seat(balancer: Balancer, service: string, version: string, doc: Service): void {
+    const { limits, ejection, slowStart = 0 } = doc;
+    const pooling = { connections: limits?.connections ?? 1024, pending: limits?.pending ?? 1024 };
+    const known = this.#standings.get(`${service}/${version}`);
+    const places = doc.versions[version]!.endpoints.flatMap((endpoint) =>
+      (known?.standing.endpoints[endpoint] ?? UNKNOWN).map(({ address, out, back }): Place => {
+        const pool = this.#pools.get({ endpoint, address }, this.#context.rules.settings.limits, pooling);
+        if (out) pool.forgive();
+        return { pool, out, back: back === undefined ? undefined : known!.at - back };
+      }),
+    );
+    // Of one alone nobody needs to know how it compares.
+    const { consecutive, maxShare } = { ...EJECTION, ...ejection };
+    const watched = places.length > 1 && maxShare > 0;
+    for (const { pool } of places) {
+      pool.alarmAt = watched ? consecutive || Number.MAX_VALUE : Number.POSITIVE_INFINITY;
+      pool.alarm = this.#world.alarm ?? pool.alarm;
+    }
+    balancer.seat(places, slowStart);
   }
 
   #trafficOf(service: string, version: string): Traffic {
@@ -167,10 +218,14 @@ export class DataPlane {
 
   /** Closes what no table names any more. */
   #tidy(): void {
-    const named = new Set<string>();
+    const named = new Set<Pool>();
     for (const service of this.#context.table?.services ?? []) {
-      for (const version of service.versions) for (const endpoint of version.endpoints) named.add(endpoint);
+      for (const version of service.versions) for (const pool of version.lane.balancer.pools) named.add(pool);
     }
     this.#pools.keepOnly(named);
+    for (const [id, { standing }] of this.#standings) {
+      const known = this.#context.table?.service(standing.service)?.version(standing.version);
+      if (known === undefined) this.#standings.delete(id);
+    }
   }
 }

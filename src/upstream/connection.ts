@@ -50,6 +50,7 @@ export class UpstreamConnection implements Channel {
   #held: Buffer | undefined;
   #keep = false;
   #interim = 0;
+  #status = 0;
   /** The request has been handed to the socket to its last byte. */
   #asked = false;
   /** It is the endpoint's turn to say something. */
@@ -227,6 +228,7 @@ export class UpstreamConnection implements Channel {
   }
 
   #answer(buffer: Buffer, bodyStart: number, end: number): void {
+    this.#status = head.status;
     this.#keep = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
     this.#keepAlive = head.has(KEEP_ALIVE) ? keepAliveHint(buffer, head) : Number.POSITIVE_INFINITY;
     const asker = this.#asker!;
@@ -317,6 +319,8 @@ export class UpstreamConnection implements Channel {
     if (agreed === undefined || !this.#upgradeAsked?.split(',').some((asked) => asked.trim() === agreed))
       return this.#fail(FAULTS.badResponse);
     this.#state = TUNNEL;
+    this.#status = 101;
+    this.pool.served(101);
     this.deadline = Number.POSITIVE_INFINITY;
     this.#asker!.upgraded(buffer, head, bodyStart, end);
   }
@@ -324,6 +328,7 @@ export class UpstreamConnection implements Channel {
   /** The answer is complete. Back to the pool, if both sides left the connection in a known state. */
   #release(clean: boolean): void {
     this.#asker = undefined;
+    this.pool.served(this.#status);
     if (!clean || !this.#keep || !this.#asked) this.destroy();
     else this.#rest();
   }
@@ -339,6 +344,7 @@ export class UpstreamConnection implements Channel {
   #ended(): void {
     if (this.#state === UNTIL_CLOSE && !this.#wasReset()) {
       const asker = this.#asker!;
+      this.pool.served(this.#status);
       this.destroy();
       asker.more(INLET, 0, 0, '');
     } else if (this.#state === TUNNEL) {
@@ -376,6 +382,9 @@ export class UpstreamConnection implements Channel {
     if (this.#state === CONNECTING) this.pool.unreachable(cause);
     // Once a byte of an answer was read, the endpoint has seen the request.
     const seen = this.#held !== undefined || this.#interim > 0;
+    // A connection that went stale in the pool is nobody's fault.
+    const counts = asker !== undefined && this.#state !== TUNNEL;
+    if (counts && !(fault === FAULTS.reset && this.reused && !seen)) this.pool.faulted();
     this.destroy();
     asker?.failed(seen && fault === FAULTS.reset ? FAULTS.badResponse : fault);
   }

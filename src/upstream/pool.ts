@@ -29,6 +29,10 @@ const AVOID = 1000;
  */
 export class Pool {
   readonly address: Address;
+  /** So many faults in a row are told at once. */
+  alarmAt = Number.POSITIVE_INFINITY;
+  /** Whom they are told. */
+  alarm: () => void = () => {};
   readonly deadlines: Deadlines;
   readonly log: Log;
   limits: WireLimits;
@@ -36,6 +40,9 @@ export class Pool {
   /** Exchanges that have or await a connection: what load is measured by. */
   load = 0;
   #avoidUntil = Number.NEGATIVE_INFINITY;
+  #requests = 0;
+  #errors = 0;
+  #streak = 0;
   #open = 0;
   #retired = false;
   readonly #idle: UpstreamConnection[] = [];
@@ -111,6 +118,35 @@ export class Pool {
         'endpoint cannot be connected to',
       );
     this.#avoidUntil = this.deadlines.now + AVOID;
+  }
+
+  /** A request was answered to its end. */
+  served(status: number): void {
+    this.#requests++;
+    if (status >= 500) this.#errors++;
+    if (status < 502 || status > 504) this.#streak = 0;
+    else if (++this.#streak === this.alarmAt) this.alarm();
+  }
+
+  /** A request was not answered, or not to its end, and that was the endpoint's doing. */
+  faulted(): void {
+    this.#requests++;
+    this.#errors++;
+    if (++this.#streak === this.alarmAt) this.alarm();
+  }
+
+  /** What came of requests since the last call; undefined if there were none. */
+  outcomes(): { readonly requests: number; readonly errors: number; readonly streak: number } | undefined {
+    if (this.#requests === 0) return undefined;
+    const outcomes = { requests: this.#requests, errors: this.#errors, streak: this.#streak };
+    this.#requests = 0;
+    this.#errors = 0;
+    return outcomes;
+  }
+
+  /** It was ejected: what it did before says nothing of how it does when it comes back. */
+  forgive(): void {
+    this.#streak = 0;
   }
 
   /** No table names it any more: idle connections close, busy ones when they are done. */

@@ -1,11 +1,22 @@
 import type { Deadlines } from '../base/deadlines.ts';
 import type { Log } from '../base/log.ts';
 import { parseAddress } from '../model/address.ts';
+import type { Outcomes } from '../model/health.ts';
 import { Pool, type PoolLimits, type WireLimits } from './pool.ts';
 
-/** Every pool of this process, by endpoint address. */
+/** An endpoint, and one of the addresses that its name was resolved to; left out: where the endpoint says. */
+export interface Whereabouts {
+  readonly endpoint: string;
+  readonly address?: string | undefined;
+}
+
+interface Known extends Whereabouts {
+  readonly pool: Pool;
+}
+
+/** Every pool of this process, by endpoint and address. */
 export class Pools {
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Map<string, Known>();
   readonly #deadlines: Deadlines;
   readonly #log: Log;
 
@@ -15,13 +26,14 @@ export class Pools {
   }
 
   /** The pool of an endpoint, made if need be. Of two services that name one endpoint, the later sets its limits. */
-  get(endpoint: string, limits: WireLimits, pooling: PoolLimits): Pool {
-    let pool = this.#pools.get(endpoint);
+  get({ endpoint, address }: Whereabouts, limits: WireLimits, pooling: PoolLimits): Pool {
+    const key = keyOf(endpoint, address);
+    let pool = this.#pools.get(key)?.pool;
     if (pool === undefined) {
-      const address = parseAddress(endpoint);
-      if (typeof address === 'string') throw new RangeError(`endpoint "${endpoint}": ${address}`);
-      pool = new Pool(address, this.#deadlines, limits, pooling, this.#log);
-      this.#pools.set(endpoint, pool);
+      const parsed = parseAddress(address ?? endpoint);
+      if (typeof parsed === 'string') throw new RangeError(`endpoint "${endpoint}": ${parsed}`);
+      pool = new Pool(parsed, this.#deadlines, limits, pooling, this.#log);
+      this.#pools.set(key, { endpoint, address, pool });
     }
     pool.limits = limits;
     pool.pooling = pooling;
@@ -30,11 +42,26 @@ export class Pools {
   }
 
   /** Lets go of every pool that is not among `named`. Those still busy go when they are done. */
-  keepOnly(named: ReadonlySet<string>): void {
-    for (const [endpoint, pool] of this.#pools) {
-      if (named.has(endpoint)) continue;
+  keepOnly(named: ReadonlySet<Pool>): void {
+    for (const [key, { pool }] of this.#pools) {
+      if (named.has(pool)) continue;
       pool.retire();
-      if (pool.quiet) this.#pools.delete(endpoint);
+      if (pool.quiet) this.#pools.delete(key);
     }
   }
+
+  /** What came of requests since the last call, where somebody wants to know. */
+  outcomes(): Outcomes[] {
+    const all: Outcomes[] = [];
+    for (const { endpoint, address, pool } of this.#pools.values()) {
+      if (pool.alarmAt === Number.POSITIVE_INFINITY) continue;
+      const seen = pool.outcomes();
+      if (seen !== undefined) all.push({ endpoint, ...(address !== undefined && { address }), ...seen });
+    }
+    return all;
+  }
+}
+
+function keyOf(endpoint: string, address: string | undefined): string {
+  return address === undefined ? endpoint : `${endpoint} ${address}`;
 }

@@ -252,6 +252,24 @@ const SINGLE: ReadonlyArray<readonly [what: string, from: string, to: string, li
     'policies: { strict: { name: lax } }\nservices:',
     /policies\.strict: there is no policy "lax"; the policies are standard, /,
   ],
+  [
+    'a fallback to a version there is not is told with those there are',
+    '    weights:',
+    '    fallback: stabel\n    weights:',
+    /^x\.yaml:9:\d+: services\.web\.fallback: there is no version "stabel"; the versions are stable, canary$/,
+  ],
+  [
+    'a version that falls back on itself is told',
+    '"127.0.0.1:9002"] }',
+    '"127.0.0.1:9002"], fallback: canary }',
+    /versions\.canary\.fallback: "canary" cannot stand in for itself; name another version$/,
+  ],
+  [
+    'a first ejection longer than the longest is told',
+    '    weights:',
+    '    ejection: { base: 600000 }\n    weights:',
+    /ejection\.base: the first ejection \(600000 ms\) would be longer than the longest \(300000 ms\)/,
+  ],
   ['an alias of nothing is told', '{ path: / }', '*none', /Unresolved alias/],
 ];
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Balancer } from '../../src/upstream/balancer.ts';
+import fc from 'fast-check';
+import { Balancer, ramp } from '../../src/upstream/balancer.ts';
 import type { Pool } from '../../src/upstream/pool.ts';
 import { poolOf } from './parts.ts';
 
@@ -98,4 +99,48 @@ test('more endpoints than there are bits still end', (t) => {
     picks++;
   }
   assert.equal(picks, 31);
+});
+
+const used = (pool: Pool, back?: number) => ({ pool, out: false, back });
+
+test('a pool that is out of use is never picked, not even for a second try', (t) => {
+  const pools = poolsOf(t, 3);
+  const balancer = new Balancer(pools, dice(8));
+  balancer.seat([used(pools[0]!), { pool: pools[1]!, out: true, back: undefined }, used(pools[2]!)], 0);
+  assert.equal(picked(balancer, 1000)[1], 0);
+  assert.equal(balancer.pick(balancer.bit(pools[0]!)), pools[2]);
+  assert.equal(balancer.pick(balancer.bit(pools[0]!) | balancer.bit(pools[2]!)), undefined);
+  assert.equal(balancer.empty, false);
+  balancer.seat([{ pool: pools[0]!, out: true, back: undefined }], 0);
+  assert.equal(balancer.pick(0), undefined);
+  assert.equal(balancer.empty, true);
+});
+
+test('a pool that is back works up to its full share', (t) => {
+  const pools = poolsOf(t, 2);
+  const [warm, back] = pools as [Pool, Pool];
+  const balancer = new Balancer(pools, dice(9));
+  balancer.seat([used(warm), used(back, 0)], 10_000);
+  const shareAt = (now: number) => {
+    back.deadlines.now = now;
+    return picked(balancer, 10_000)[1]! / 10_000;
+  };
+  for (const [now, share] of [
+    [0, 0.05],
+    [5_000, 0.25],
+    [9_000, 0.45],
+    [10_000, 0.5],
+  ] as const)
+    assert.ok(Math.abs(shareAt(now) - share) < 0.03, `at ${now} ms`);
+  balancer.seat([used(back, 10_000)], 10_000);
+  assert.equal(balancer.pick(0), back, 'alone, it takes everything');
+});
+
+test('the ramp rises from a tenth to the whole, and never falls', () => {
+  fc.assert(
+    fc.property(fc.nat(100_000), fc.nat(100_000), fc.integer({ min: 0, max: 100_000 }), (a, b, slowStart) => {
+      const [early, late] = [Math.min(a, b), Math.max(a, b)].map((age) => ramp(age, slowStart));
+      assert.ok(early! >= 0.1 && early! <= late! && late! <= 1);
+    }),
+  );
 });

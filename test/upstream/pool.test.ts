@@ -216,26 +216,66 @@ test('a pool that is named again keeps its connections', async (t) => {
 test('an endpoint has one pool however many name it, and the last sets its limits', async (t) => {
   const origin = await Origin.open(t, always('ok'));
   const pools = new Pools(new Deadlines(0, 0), silent);
-  const pool = pools.get(origin.address, LIMITS, { connections: 1, pending: 1 });
-  assert.equal(pools.get(origin.address, LIMITS, { connections: 2, pending: 1 }), pool);
+  const pool = pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, pending: 1 });
+  assert.equal(pools.get({ endpoint: origin.address }, LIMITS, { connections: 2, pending: 1 }), pool);
   assert.equal(pool.pooling.connections, 2);
   await ask(pool).notes.told('end');
 
-  pools.keepOnly(new Set([origin.address]));
+  pools.keepOnly(new Set([pool]));
   assert.equal(pool.quiet, false);
   const { notes } = ask(pool);
   pools.keepOnly(new Set());
-  assert.equal(pools.get(origin.address, LIMITS, { connections: 1, pending: 1 }), pool, 'busy, so it stays');
+  assert.equal(
+    pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, pending: 1 }),
+    pool,
+    'busy, so it stays',
+  );
   await notes.told('end');
   pools.keepOnly(new Set());
   assert.equal(pool.quiet, true);
-  assert.notEqual(pools.get(origin.address, LIMITS, { connections: 1, pending: 1 }), pool);
+  assert.notEqual(pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, pending: 1 }), pool);
 });
 
 test('an endpoint that is no address is refused by name', () => {
   const pools = new Pools(new Deadlines(0, 0), silent);
   assert.throws(
-    () => pools.get('nowhere', LIMITS, { connections: 1, pending: 1 }),
+    () => pools.get({ endpoint: 'nowhere' }, LIMITS, { connections: 1, pending: 1 }),
     /endpoint "nowhere": a port/,
   );
+});
+
+test('faults in a row are told at once, when there are as many as may be', (t) => {
+  const { pool } = poolOf(t, '127.0.0.1:1');
+  const alarms: number[] = [];
+  pool.alarmAt = 3;
+  pool.alarm = () => alarms.push(pool.outcomes()!.streak);
+  for (const status of [503, 502, 200, 500, 503, 504]) pool.served(status);
+  assert.deepEqual(alarms, []);
+  pool.faulted();
+  assert.deepEqual(alarms, [3]);
+  assert.equal(pool.outcomes(), undefined, 'all of it has been told');
+  pool.forgive();
+  pool.faulted();
+  assert.deepEqual(pool.outcomes(), { requests: 1, errors: 1, streak: 1 });
+});
+
+test('a connection that went stale in the pool is no fault of the endpoint', async (t) => {
+  const origin = await Origin.open(t);
+  const { pool } = poolOf(t, origin.address);
+  const { notes } = ask(pool);
+  const peer = await origin.next();
+  await peer.message();
+  peer.say('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+  await notes.told('end');
+  const again = ask(pool);
+  await peer.message();
+  peer.socket.destroy();
+  await again.notes.told('reset');
+  assert.deepEqual(pool.outcomes(), { requests: 1, errors: 0, streak: 0 });
+  const fresh = ask(pool);
+  const other = await origin.next();
+  await other.message();
+  other.socket.destroy();
+  await fresh.notes.told('reset');
+  assert.deepEqual(pool.outcomes(), { requests: 1, errors: 1, streak: 1 });
 });
