@@ -30,10 +30,11 @@ import {
 import type { RolloutChange } from '../model/record.ts';
 import type { Plan } from '../model/rollout.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
+import { shownRollout } from '../rollout/shown.ts';
 import type { Changes } from './asking.ts';
 import { answers, named, plainly } from './schemas.ts';
 import { listStrategies } from './strategies.ts';
-import { shownRollout, viewRollout } from './view.ts';
+import { viewRollout } from './view.ts';
 
 interface RolloutSources {
   readonly commands: Commands;
@@ -209,6 +210,10 @@ export function rolloutRoutes(
         ...(rollout !== undefined && { rollout }),
         ...(verdict && { verdict }),
         missing: rollout === undefined ? [] : insight.missing(rollout),
+        samples: (rollout === undefined ? [] : insight.samples(rollout)).map((sample) => ({
+          ...sample,
+          at: new Date(sample.at).toISOString(),
+        })),
       };
     },
   );

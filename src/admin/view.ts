@@ -3,9 +3,10 @@ import { type Insight, rollbackReady } from '../control/insight.ts';
 import type { Standing } from '../metrics/rollouts.ts';
 import type { Totals } from '../metrics/totals.ts';
 import type { RolloutView, ServiceView, VersionSummary, VersionView } from '../model/api.ts';
-import type { Gate, Plan, Rollout } from '../model/rollout.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { Service, State } from '../model/state.ts';
 import { isEnded } from '../rollout/move.ts';
+import { shownRollout } from '../rollout/shown.ts';
 import { status } from '../rollout/words.ts';
 
 const NOTHING: VersionSummary = { requests: 0, errors: 0 };
@@ -45,44 +46,6 @@ export function viewRollout(rollout: Rollout, state: State, insight: Insight, no
     ...(verdict && { verdict }),
     rollbackReady: rollbackReady(state, rollout, verdict),
   };
-}
-
-/** A rollout without its secrets. */
-export function shownRollout(rollout: Rollout): Rollout {
-  return { ...rollout, plan: shownPlan(rollout.plan) };
-}
-
-/** Keys of signatures, values of headers, and the ends of URLs, which often are secrets themselves. */
-function shownPlan(plan: Plan): Plan {
-  const { steps, gates, decommission } = plan;
-  return {
-    ...plan,
-    steps: steps.map((step) => ({ ...step, gates: step.gates.map(shownGate) })),
-    gates: gates.map(shownGate),
-    ...(decommission && { decommission: withoutSecrets(decommission) }),
-  };
-}
-
-function shownGate(gate: Gate): Gate {
-  return gate.kind === 'webhook' || gate.kind === 'prometheus' ? withoutSecrets(gate) : gate;
-}
-
-interface Secretive {
-  readonly url: string;
-  readonly secret?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-function withoutSecrets<T extends Secretive>(shown: T): T {
-  const { secret: _, headers, ...rest } = shown;
-  const url = URL.canParse(shown.url) ? `${new URL(shown.url).origin}/…` : shown.url;
-  const names = Object.keys(headers ?? {});
-  // Only what may be left out has been left out.
-  return {
-    ...rest,
-    url,
-    ...(headers && { headers: Object.fromEntries(names.map((name) => [name, '…'])) }),
-  } as unknown as T;
 }
 
 /** Where the rollouts under way stand, for the metrics. */

@@ -12,6 +12,7 @@ import type { Errands } from './errands.ts';
 import type { Evidence } from './evidence.ts';
 import type { Flow, Insight } from './insight.ts';
 import { rolloutOf } from './lookup.ts';
+import type { Sample, Samples } from './samples.ts';
 import type { TrafficMeter } from './traffic.ts';
 import { look, type Watch, watchEpoch, withoutSources } from './watch.ts';
 
@@ -19,6 +20,7 @@ export interface ControllerParts {
   readonly control: Pick<Control, 'state' | 'happen' | 'subscribe'>;
   readonly evidence: Pick<Evidence, 'take' | 'seen' | 'harm' | 'missing' | 'baseline'>;
   readonly errands: Pick<Errands, 'attend' | 'reports' | 'close'>;
+  readonly samples: Pick<Samples, 'attend' | 'take' | 'heard' | 'close'>;
   readonly traffic: TrafficMeter;
   readonly clock: Clock;
   readonly log: Log;
@@ -87,6 +89,7 @@ export class Controller implements Insight {
     this.#unsubscribe();
     await this.#looking;
     await this.#parts.errands.close();
+    await this.#parts.samples.close();
   }
 
   verdict(rollout: string): Verdict | undefined {
@@ -95,6 +98,10 @@ export class Controller implements Insight {
 
   missing(rollout: string): readonly string[] {
     return this.#parts.evidence.missing(rollout);
+  }
+
+  samples(rollout: string): readonly Sample[] {
+    return this.#parts.samples.heard(rollout);
   }
 
   traffic(service: string): Flow {
@@ -107,7 +114,7 @@ export class Controller implements Insight {
 
   /** One look at every rollout. One that fails keeps no other from its turn. */
   async look(): Promise<void> {
-    const { control, clock, errands, traffic } = this.#parts;
+    const { control, clock, errands, samples, traffic } = this.#parts;
     traffic.note(clock.monotonic());
     const jumped = apart(clock) - this.#apart;
     if (Math.abs(jumped) >= JUMP) this.#apart += jumped;
@@ -125,6 +132,7 @@ export class Controller implements Insight {
       if (reports.length > 0) await this.#guard(rollout, () => this.#happen(rollout, reports));
     }
     errands.attend();
+    samples.attend();
   }
 
   async #attend(rollout: Rollout): Promise<void> {
@@ -138,7 +146,7 @@ export class Controller implements Insight {
 
   /** What there is to say of a rollout at this look, `t` in monotonic seconds. */
   #eventsOf(rollout: Rollout, t: number): RolloutEvent[] {
-    const { control, evidence } = this.#parts;
+    const { control, evidence, samples } = this.#parts;
     const service = own(control.state().services, rollout.service);
     const candidate = own(service?.versions ?? {}, rollout.candidate);
     if (candidate === undefined || candidate.endpoints.length === 0)
@@ -148,7 +156,9 @@ export class Controller implements Insight {
     const { id, epoch, service: name, baseline } = rollout;
     let watch = this.#watches.get(id);
     if (watch?.epoch !== epoch) watch = watchEpoch(watch, rollout, evidence.baseline(name, baseline), t);
-    const looked = look(watch, evidence.take(id, t) ?? { t, batches: [] });
+    const sampled = samples.take(rollout);
+    const tick = { ...(evidence.take(id, t) ?? { t, batches: [] }), ...(sampled && { samples: sampled }) };
+    const looked = look(watch, tick);
     const verdict = withoutSources(looked.verdict, evidence.missing(id));
     this.#watches.set(id, looked.watch);
     this.#verdicts.set(id, verdict);

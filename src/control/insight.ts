@@ -3,6 +3,7 @@ import type { Rollout } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { Outcomes } from './controller.ts';
+import type { Sample } from './samples.ts';
 
 /** What is known of rollouts besides what stands in the truth. Implemented by the controller. */
 export interface Insight {
@@ -10,6 +11,8 @@ export interface Insight {
   verdict(rollout: string): Verdict | undefined;
   /** Workers that have told nothing lately of a rollout. */
   missing(rollout: string): readonly string[];
+  /** What was last heard of the series that a rollout is judged by. */
+  samples(rollout: string): readonly Sample[];
   /** The traffic of a service in the last minute. */
   traffic(service: string): Flow;
   readonly outcomes: Outcomes;

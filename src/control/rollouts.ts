@@ -5,6 +5,7 @@ import { weightsFault } from '../model/weights.ts';
 import { step } from '../rollout/machine.ts';
 import { isEnded, type Outcome } from '../rollout/move.ts';
 import { quarantined } from '../rollout/quarantine.ts';
+import { shownPolicy } from '../rollout/shown.ts';
 import type { Circumstances } from './decide.ts';
 import { resplit } from './resplit.ts';
 
@@ -167,7 +168,8 @@ function recordOf(
     ...(event.type === 'verdict' && { verdict: event.verdict }),
     ...(event.type === 'harm' && { harm: event.harm }),
     digest,
-    policy,
+    // The audit log is read by those who may not see headers.
+    policy: shownPolicy(policy),
     result,
   };
 }

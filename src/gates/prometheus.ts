@@ -1,6 +1,5 @@
 import { reasonOf } from '../base/reason.ts';
-import type { Of } from '../model/document.ts';
-import type { PrometheusSchema } from '../model/rollout.ts';
+import type { Series } from '../model/rollout.ts';
 import type { Circumstances } from './circumstances.ts';
 import { NoAnswer } from './fault.ts';
 import { readUrl } from './outlet.ts';
@@ -8,7 +7,8 @@ import { post } from './post.ts';
 import { fail, type GateResult, pass, unknown } from './result.ts';
 import type { World } from './world.ts';
 
-type Prometheus = Of<typeof PrometheusSchema>;
+/** What Prometheus is asked: all that gates and series have in common. */
+export type Question = Omit<Series, 'every'>;
 
 /**
  * Asks Prometheus (HTTP API, instant query) for the candidate's value, and the baseline's where the two are
@@ -16,21 +16,22 @@ type Prometheus = Of<typeof PrometheusSchema>;
  * nothing. Rejects with the signal's reason only.
  */
 export async function askPrometheus(
-  gate: Prometheus,
-  { rollout }: Circumstances,
+  question: Question,
+  { rollout }: Pick<Circumstances, 'rollout'>,
   world: World,
   signal: AbortSignal,
 ): Promise<GateResult> {
   const { service, candidate, baseline } = rollout;
   const ask = (version: string) =>
-    value(gate, fillIn(gate.query, { service, version }), version, world, signal);
+    value(question, fillIn(question.query, { service, version }), version, world, signal);
   try {
-    if (gate.ratioAtMost === undefined) return compare(gate, candidate, await ask(candidate));
-    if (!/\{\{\s*version\s*\}\}/.test(gate.query))
+    if (question.ratioAtMost === undefined) return compare(question, candidate, await ask(candidate));
+    if (!/\{\{\s*version\s*\}\}/.test(question.query))
       return unknown('the query says nowhere {{version}}, so it cannot tell two versions apart');
-    return compareRatio(gate.ratioAtMost, {
-      candidate: { name: candidate, value: await ask(candidate) },
-      baseline: { name: baseline, value: await ask(baseline) },
+    const [ours, theirs] = await Promise.all([ask(candidate), ask(baseline)]);
+    return compareRatio(question.ratioAtMost, {
+      candidate: { name: candidate, value: ours },
+      baseline: { name: baseline, value: theirs },
     });
   } catch (error) {
     if (error instanceof NoAnswer) return unknown(error.message);
@@ -50,7 +51,7 @@ export function fillIn(query: string, names: Readonly<Record<'service' | 'versio
   });
 }
 
-function compare({ atMost, atLeast }: Prometheus, version: string, value: number): GateResult {
+function compare({ atMost, atLeast }: Question, version: string, value: number): GateResult {
   const [wanted, good] =
     atMost === undefined
       ? [`at least ${atLeast}`, value >= (atLeast ?? Number.NaN)]
@@ -73,15 +74,15 @@ function compareRatio(
 
 /** The one value of a query. Rejects with NoAnswer when there is none, or more. */
 async function value(
-  gate: Prometheus,
+  question: Question,
   query: string,
   version: string,
   world: World,
   signal: AbortSignal,
 ): Promise<number> {
-  const url = readUrl(gate.url);
+  const url = readUrl(question.url);
   url.pathname = `${url.pathname.replace(/\/$/, '')}/api/v1/query`;
-  const receiver = { ...gate, url: url.href, allowPrivate: gate.allowPrivate ?? true };
+  const receiver = { ...question, url: url.href, allowPrivate: question.allowPrivate ?? true };
   const answer = await post(receiver, new URLSearchParams({ query }), world, signal).catch(
     (error: unknown) => {
       if (!(error instanceof NoAnswer)) throw error;

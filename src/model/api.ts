@@ -192,6 +192,20 @@ export const EvidenceViewSchema = Type.Object(
     ),
     verdict: Type.Optional(VerdictSchema),
     missing: Type.Array(Type.String(), { description: 'Workers that have told nothing lately.' }),
+    samples: Type.Array(
+      Type.Object(
+        {
+          metric: Type.String(),
+          at: Type.String({ format: 'date-time' }),
+          answer: Type.Enum(['pass', 'fail', 'unknown'], {
+            description: 'fail: above what is tolerated. unknown: no data.',
+          }),
+          says: Type.String(),
+        },
+        { additionalProperties: false },
+      ),
+      { description: 'What was last heard of each series from Prometheus.' },
+    ),
   },
   {
     additionalProperties: false,

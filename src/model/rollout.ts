@@ -172,26 +172,30 @@ export const WindowSchema = Type.Object(
 );
 export type Window = Of<typeof WindowSchema>;
 
+const query = {
+  url: Url,
+  query: Type.String({
+    minLength: 1,
+    description: 'PromQL with one value. {{service}} and {{version}} are replaced.',
+  }),
+  headers: Type.Optional(HeadersSchema),
+  atMost: Type.Optional(Type.Number({ description: 'Good at this or below.' })),
+  atLeast: Type.Optional(Type.Number({ description: 'Good at this or above.' })),
+  ratioAtMost: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      description: "The query is asked for both versions: the candidate's value by the baseline's.",
+    }),
+  ),
+  allowPrivate: Type.Optional(Type.Boolean({ description: 'Default true: Prometheus is usually inside.' })),
+  timeout: webhook.timeout,
+};
+
 export const PrometheusSchema = Type.Object(
   {
     ...gate,
     kind: Type.Literal('prometheus'),
-    url: Url,
-    query: Type.String({
-      minLength: 1,
-      description: 'PromQL with one value. {{service}} and {{version}} are replaced.',
-    }),
-    headers: Type.Optional(HeadersSchema),
-    atMost: Type.Optional(Type.Number({ description: 'Passes at this or below.' })),
-    atLeast: Type.Optional(Type.Number({ description: 'Passes at this or above.' })),
-    ratioAtMost: Type.Optional(
-      Type.Number({
-        minimum: 0,
-        description: "The query is asked for both versions: the candidate's value by the baseline's.",
-      }),
-    ),
-    allowPrivate: Type.Optional(Type.Boolean({ description: 'Default true: Prometheus is usually inside.' })),
-    timeout: webhook.timeout,
+    ...query,
     every: Type.Optional(
       Seconds('Between questions while there is no data or the moment lasts. Default 15.'),
     ),
@@ -388,6 +392,26 @@ export type Strategy = Of<typeof StrategySchema>;
 const Probability = (description: string) =>
   Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, description });
 
+export const SeriesSchema = Type.Object(
+  {
+    ...query,
+    every: Type.Optional(
+      Type.Number({
+        minimum: 1,
+        maximum: 86_400,
+        description:
+          'Seconds between two samples. Default 60: samples that follow closely say the same thing twice.',
+      }),
+    ),
+  },
+  {
+    ...CLOSED,
+    description:
+      'What Prometheus is asked: against a threshold, or between versions. Without a bound ratioAtMost is 1.2. Average over a minute, and by pod or request, as in avg(rate(process_cpu_seconds_total{version="{{version}}"}[1m])).',
+  },
+);
+export type Series = Of<typeof SeriesSchema>;
+
 export const MetricSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 64 }),
@@ -403,7 +427,7 @@ export const MetricSchema = Type.Object(
     ]),
     use: Type.Optional(
       Type.Enum(['on', 'off', 'holdOnly'], {
-        description: 'holdOnly: may hold a promotion back, never roll back. Default on.',
+        description: 'holdOnly: may hold a promotion back, never roll back. Default on; of a gauge holdOnly.',
       }),
     ),
     weight: Type.Optional(
@@ -437,6 +461,7 @@ export const MetricSchema = Type.Object(
       }),
     ),
     worse: Type.Optional(WorseSchema),
+    series: Type.Optional(SeriesSchema),
   },
   CLOSED,
 );

@@ -9,6 +9,7 @@ import { createControl } from '../control/control.ts';
 import { Controller } from '../control/controller.ts';
 import { Errands } from '../control/errands.ts';
 import { Evidence } from '../control/evidence.ts';
+import { Samples } from '../control/samples.ts';
 import { TrafficMeter } from '../control/traffic.ts';
 import { ApprovalLinks } from '../gates/links.ts';
 import { Notifier } from '../gates/notifier.ts';
@@ -106,7 +107,16 @@ export async function runSpillway(source: Source): Promise<Running> {
       log,
     });
     const traffic = new TrafficMeter(totals);
-    const controller = new Controller({ control, evidence, errands, traffic, clock: systemClock, log });
+    const samples = new Samples({ state: () => control.state(), world, log });
+    const controller = new Controller({
+      control,
+      evidence,
+      errands,
+      samples,
+      traffic,
+      clock: systemClock,
+      log,
+    });
     parts.push(() => controller.close());
 
     const status = {

@@ -83,7 +83,7 @@ export function policyOf(
   if (twin !== undefined) return `two metrics are called "${twin}"; give each its own name`;
   if (policy.metrics.every(({ use }) => use === 'off'))
     return 'every metric is off; leave one on, or use dryRun to judge without acting';
-  return businessFault(policy.metrics) ?? policy;
+  return businessFault(policy.metrics) ?? seriesFault(policy.metrics) ?? policy;
 }
 
 /** What is wrong with the business metrics, in a sentence with the cure. */
@@ -97,6 +97,25 @@ function businessFault(metrics: readonly MetricRequest[]): string | undefined {
   const astray = metrics.find((metric) => metric.when && !business.includes(metric));
   if (astray)
     return `metric "${astray.name}" of kind ${astray.kind} says when; only those of kind conversion and value are counted by it`;
+  return undefined;
+}
+
+/** What is wrong with the series that are asked for, in a sentence with the cure. */
+function seriesFault(metrics: readonly MetricRequest[]): string | undefined {
+  for (const { name, kind, series } of metrics) {
+    if (kind !== 'gauge') {
+      if (series) return `metric "${name}" of kind ${kind} has a series; only a gauge is asked for`;
+      continue;
+    }
+    if (series === undefined)
+      return `metric "${name}" is a gauge without a series, so nothing would ever be heard of it; say which url and query`;
+    const { query, atMost, atLeast, ratioAtMost } = series;
+    const bounds = [atMost, atLeast, ratioAtMost].filter((bound) => bound !== undefined);
+    if (bounds.length > 1)
+      return `metric "${name}" has ${bounds.length} bounds; give it one of atMost, atLeast and ratioAtMost`;
+    if (atMost === undefined && atLeast === undefined && !/\{\{\s*version\s*\}\}/.test(query))
+      return `the query of metric "${name}" says nowhere {{version}}, so it cannot tell two versions apart`;
+  }
   return undefined;
 }
 

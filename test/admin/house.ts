@@ -28,6 +28,7 @@ export class HandClock implements Clock {
 export const BLIND: Insight = {
   verdict: () => undefined,
   missing: () => [],
+  samples: () => [],
   traffic: () => ({ perSecond: 0, errorRate: 0 }),
   outcomes: { rollbacks: new Map(), decisions: { count: 0, seconds: 0 } },
 };

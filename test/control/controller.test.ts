@@ -52,8 +52,15 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
   const evidence = new Told();
   const reports: RolloutEvent[] = [];
   const errands = { attend() {}, reports: () => reports.splice(0), async close() {} };
+  const samples = {
+    fresh: undefined as Readonly<Record<string, boolean | null>> | undefined,
+    attend() {},
+    take: () => samples.fresh,
+    heard: () => [],
+    async close() {},
+  };
   const traffic = new TrafficMeter(new Totals());
-  const controller = new Controller({ control, evidence, errands, traffic, clock, log: silent });
+  const controller = new Controller({ control, evidence, errands, samples, traffic, clock, log: silent });
   await controller.start();
   t.after(async () => {
     await controller.close();
@@ -66,6 +73,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     controller,
     evidence,
     reports,
+    samples,
     clock,
     rollout: (): Rollout => control.state().rollouts![id]!,
     weights: () => control.state().services['web']!.split.weights,
@@ -134,6 +142,35 @@ describe('the controller', () => {
     evidence.silent = [];
     await look();
     assert.equal(rollout().phase.at, 'baking');
+  });
+
+  test('holds while a series is above what is tolerated, and does not go on without one that is required', async (t) => {
+    const series = {
+      url: 'http://prometheus:9090',
+      query: 'cpu{version="{{version}}"}',
+      headers: { a: 'b' },
+    };
+    const { control, samples, evidence, controller, rollout, look } = await underControl(t, memoryStore(), {
+      ...LAUNCH,
+      strategy: { type: 'canary', steps: [{ weight: 50, atLeast: 0, needs: 'verdict' }] },
+      policy: {
+        mode: 'request',
+        metrics: [
+          { name: 'errorRatio', kind: 'errorRatio' },
+          { name: 'cpu', kind: 'gauge', series, required: true },
+        ],
+      },
+    });
+    evidence.candidate = [5000, 0];
+    evidence.baseline_ = [5000, 0];
+    await look(5);
+    const cpu = () => controller.verdict(rollout().id)?.tests.find(({ name }) => name === 'cpu');
+    assert.equal(cpu()?.standing, 'nodata');
+    samples.fresh = { cpu: true };
+    await look(15);
+    assert.equal(cpu()?.standing, 'decided', 'it holds, and rolls nothing back');
+    assert.equal(rollout().phase.at, 'stepping');
+    assert.ok(!JSON.stringify(await control.decisions(rollout().id)).includes('"a":"b"'));
   });
 
   test('takes the traffic back even if the store cannot be written, and writes it when it can', async (t) => {
