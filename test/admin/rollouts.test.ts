@@ -115,7 +115,7 @@ test('strategies and policies are listed in words, and evidence names its rollou
   const planned = await ask('POST', `${START}?dryRun=plan`, { body });
   assert.deepEqual(planned.json.plan.steps, steps);
   const evidence = () => ask('GET', '/v1/services/checkout/evidence');
-  assert.deepEqual((await evidence()).json, { service: 'checkout', missing: [] });
+  assert.deepEqual((await evidence()).json, { service: 'checkout', missing: [], samples: [] });
   const { json } = await ask('POST', START, { body: { candidate: 'canary' } });
   assert.equal((await evidence()).json.rollout, json.rollout.id);
   assert.equal((await ask('GET', '/v1/services/none/evidence')).status, 404);
