@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { bucketOf } from '../../src/base/histogram.ts';
-import { needPrometheus, runPrometheus } from '../metrics/prometheus.ts';
+import { runPrometheus } from '../metrics/prometheus.ts';
+import { need } from '../support/need.ts';
 import { openHouse, token } from './house.ts';
 
 /** One series of a query's answer. */
@@ -14,7 +15,7 @@ interface Sample {
 test('a real Prometheus scrapes the API, and its own API returns the series', {
   timeout: 120_000,
 }, async (t) => {
-  if (!needPrometheus(t)) return;
+  if (!need(t, 'prometheus')) return;
   const { address, totals } = await openHouse(t, { tokens: [token('root', 'admin')] });
   totals.add(
     [

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { askPrometheus, fillIn } from '../../src/gates/prometheus.ts';
 import type { Gate } from '../../src/model/rollout.ts';
-import { needPrometheus, runPrometheus } from '../metrics/prometheus.ts';
+import { runPrometheus } from '../metrics/prometheus.ts';
+import { need } from '../support/need.ts';
 import {
   broken,
   circumstancesOf,
@@ -162,7 +163,7 @@ test('One that does not answer in time is unknown', async (t) => {
 });
 
 test('A real Prometheus is understood', { timeout: 120_000 }, async (t) => {
-  if (!needPrometheus(t)) return;
+  if (!need(t, 'prometheus')) return;
   const url = await runPrometheus(t);
   const valued = (expression: string) =>
     `sum by (version) (label_replace(${expression}, "version", "{{version}}", "", "")) > -1`;

@@ -8,7 +8,7 @@ import { Totals } from '../../src/metrics/totals.ts';
 import { FAULTS, faultIndex } from '../../src/model/fault.ts';
 import type { State } from '../../src/model/state.ts';
 import { counts } from '../support/counts.ts';
-import { needPrometheus } from './prometheus.ts';
+import { need } from '../support/need.ts';
 
 const STATE: State = {
   revision: 12,
@@ -144,7 +144,7 @@ test('where a fine bucket ends below a bound, its count is below it to the last 
 });
 
 test('promtool finds nothing to complain of', async (t) => {
-  if (!needPrometheus(t)) return;
+  if (!need(t, 'promtool')) return;
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
     input: await render(),
     encoding: 'utf8',
