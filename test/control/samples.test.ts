@@ -5,7 +5,8 @@ import { Samples } from '../../src/control/samples.ts';
 import type { Rollout, Series } from '../../src/model/rollout.ts';
 import type { State } from '../../src/model/state.ts';
 import { circumstancesOf, HandWorld, json, type Manner, Receiver, ROLLOUT } from '../gates/parts.ts';
-import { needPrometheus, runPrometheus } from '../metrics/prometheus.ts';
+import { runPrometheus } from '../metrics/prometheus.ts';
+import { need } from '../support/need.ts';
 import { Origin, ok } from '../support/origin.ts';
 import { eventually } from '../support/patience.ts';
 
@@ -110,7 +111,7 @@ test('what was asked in another epoch counts in none, and an ended rollout asks 
 });
 
 test('a real Prometheus tells two versions apart', async (t) => {
-  if (!needPrometheus(t)) return;
+  if (!need(t, 'prometheus')) return;
   const lines = ['v1', 'v2']
     .map((version) => `cpu{version="${version}"} ${version === 'v2' ? 3 : 1}\n`)
     .join('');
