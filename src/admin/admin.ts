@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
@@ -7,7 +8,7 @@ import type { Insight } from '../control/insight.ts';
 import type { ApprovalLinks } from '../gates/links.ts';
 import { createExposition } from '../metrics/exposition.ts';
 import type { Totals } from '../metrics/totals.ts';
-import { formatAddress, parseAddress } from '../model/address.ts';
+import { parseAddress } from '../model/address.ts';
 import type { Settings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
@@ -42,9 +43,11 @@ export interface AdminOptions {
 }
 
 export interface Admin {
-  /** Resolves with the address really bound (port 0 is replaced). */
-  listen(): Promise<string>;
-  /** Ends event streams, lets other requests finish, and stops listening. */
+  /** Resolves when connections may be given to it. */
+  ready(): Promise<void>;
+  /** Serves a connection of which nothing has been read (`pauseOnConnect`). */
+  accept(socket: Socket): void;
+  /** Ends event streams, lets other requests finish, and closes the connections. */
   close(): Promise<void>;
 }
 
@@ -115,12 +118,14 @@ export function createAdmin(options: AdminOptions): Admin {
   });
 
   return {
-    async listen() {
-      await server.listen(address);
-      const bound = server.server.address();
-      return bound === null || typeof bound === 'string'
-        ? settings.address
-        : formatAddress({ host: bound.address, port: bound.port });
+    async ready() {
+      await server.ready();
+      // It never listens itself; but at this event it begins to look after slow connections.
+      server.server.emit('listening');
+    },
+    accept(socket) {
+      server.server.emit('connection', socket);
+      socket.resume();
     },
     async close() {
       // Node takes a connection that has not said anything yet for a busy one, and would wait for it.
@@ -128,6 +133,7 @@ export function createAdmin(options: AdminOptions): Admin {
         if (answering.size === 0) server.server.closeAllConnections();
       }, 50);
       await server.close().finally(() => clearInterval(cut));
+      server.server.close();
     },
   };
 }

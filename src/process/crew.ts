@@ -5,12 +5,13 @@ import type { Evidence } from '../control/evidence.ts';
 import type { Totals } from '../metrics/totals.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { Receipt } from '../model/record.ts';
-import type { ProxySettings } from '../model/settings.ts';
+import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
 import { deathsInARow, restartDelay } from './backoff.ts';
 import type { Hand, Hire } from './hand.ts';
 import { Inquiry } from './inquiry.ts';
 import { type Down, diffState, type Up } from './messages.ts';
+import type { Bound } from './sockets.ts';
 
 /** Milliseconds that a worker may take, beyond its time to drain, to say its last word. */
 const GRACE = 5_000;
@@ -21,10 +22,15 @@ export interface Orders {
   readonly logLevel: string;
 }
 
+/** Where to accept connections, and from which socket. */
+export interface Entrance {
+  readonly listener: Listener;
+  readonly socket: Bound;
+}
+
 export interface CrewOptions {
   /** How many workers, numbered from 1. */
   readonly size: number;
-  readonly listen: readonly string[];
   readonly orders: Orders;
   readonly hire: Hire;
   /** Where counts go. */
@@ -40,6 +46,10 @@ interface Place {
   readonly number: number;
   hand: Hand | undefined;
   revision: number;
+  /** It has compiled a table. */
+  prepared: boolean;
+  /** The addresses at which it accepts connections. */
+  readonly open: Set<string>;
   listening: boolean;
   /** Monotonic milliseconds. */
   since: number;
@@ -59,7 +69,9 @@ export class Crew implements Serving {
   #orders: Orders;
   #state: State = EMPTY;
   #phase: 'starting' | 'serving' | 'leaving' = 'starting';
-  #started: (addresses: readonly string[]) => void = () => {};
+  #entrances: readonly Entrance[] = [];
+  /** Who waits for all workers to have come so far. */
+  #waiting: { readonly far: (place: Place) => boolean; readonly done: () => void } | undefined;
   #failed: (fault: Error) => void = () => {};
   #emptied: () => void = () => {};
 
@@ -70,6 +82,8 @@ export class Crew implements Serving {
       number: index + 1,
       hand: undefined,
       revision: 0,
+      prepared: false,
+      open: new Set(),
       listening: false,
       since: 0,
       deaths: 0,
@@ -79,15 +93,60 @@ export class Crew implements Serving {
   }
 
   /**
-   * Starts every worker with the state announced last. Resolves with the addresses bound as soon as all of
-   * them accept connections; rejects, and ends the others, if one of them leaves before it does.
+   * Starts every worker with the state announced last. Resolves when all of them are ready to serve it; rejects,
+   * and ends the others, if one of them leaves before it is.
    */
-  start(): Promise<readonly string[]> {
-    return new Promise((resolve, reject) => {
-      this.#started = resolve;
-      this.#failed = reject;
-      for (const place of this.#places) this.#fill(place);
+  async start(): Promise<void> {
+    const all = this.#all((place) => place.prepared);
+    for (const place of this.#places) this.#fill(place);
+    await all;
+  }
+
+  /**
+   * Has every worker accept connections at these entrances, and at no other. Resolves when all of them do;
+   * rejects as `start` does if this is the first time.
+   */
+  async listen(entrances: readonly Entrance[]): Promise<void> {
+    const before = this.#entrances;
+    this.#entrances = entrances;
+    const all = this.#all((place) => this.#serves(place) || (this.#phase === 'serving' && !place.hand));
+    for (const place of this.#places) {
+      for (const { socket } of before) {
+        if (entrances.some((each) => each.socket === socket)) continue;
+        place.open.delete(socket.address);
+        place.hand?.tell({ type: 'unlisten', address: socket.address });
+      }
+      this.#admit(
+        place,
+        entrances.filter((each) => !before.some(({ socket }) => socket === each.socket)),
+      );
+    }
+    this.#look();
+    await all;
+    if (this.#phase === 'starting') this.#phase = 'serving';
+  }
+
+  #all(far: (place: Place) => boolean): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#waiting = { far, done };
+      this.#failed = failed;
     });
+  }
+
+  /** Whether it accepts connections wherever it should. */
+  #serves({ open }: Place): boolean {
+    return this.#entrances.every(({ socket }) => open.has(socket.address));
+  }
+
+  #look(): void {
+    if (!this.#waiting || !this.#places.every(this.#waiting.far)) return;
+    this.#waiting.done();
+    this.#waiting = undefined;
+  }
+
+  #admit(place: Place, entrances: readonly Entrance[]): void {
+    for (const { listener, socket } of entrances)
+      place.hand?.tell({ type: 'listen', listener: { ...listener, address: socket.address } }, socket.handle);
   }
 
   announce(state: State): void {
@@ -187,22 +246,25 @@ export class Crew implements Serving {
       heard: (message) => this.#heard(place, message),
       gone: (how) => this.#gone(place, how),
     });
-    place.hand.tell({ type: 'start', ...this.#orders, state: this.#state, listen: this.#options.listen });
+    place.hand.tell({ type: 'start', ...this.#orders, state: this.#state });
+    this.#admit(place, this.#entrances);
     for (const { question } of this.#inquiries.values()) place.hand.tell(question);
   }
 
   #heard(place: Place, message: Up): void {
     switch (message.type) {
       case 'listening':
-        place.listening = true;
-        this.#options.evidence.join(sourceOf(place));
-        if (this.#phase === 'starting' && this.listening === this.#places.length) {
-          this.#phase = 'serving';
-          this.#started(message.addresses);
+        place.open.add(message.address);
+        if (!place.listening && this.#serves(place)) {
+          place.listening = true;
+          this.#options.evidence.join(sourceOf(place));
         }
+        this.#look();
         return;
       case 'adopted':
         place.revision = message.revision;
+        place.prepared = true;
+        this.#look();
         return;
       case 'settled':
         this.#inquiries.get(message.ask)?.inquiry.answer(place.number, message);
@@ -226,9 +288,12 @@ export class Crew implements Serving {
     const pid = place.hand?.pid;
     place.hand = undefined;
     place.listening = false;
+    place.prepared = false;
+    place.open.clear();
     place.revision = 0;
     this.#options.totals.forget(place.number);
     this.#options.evidence.leave(sourceOf(place));
+    this.#look();
     switch (this.#phase) {
       case 'starting':
         this.#failed(new Error(place.fault ?? `Worker ${place.number} ended before it could serve: ${how}.`));

@@ -1,3 +1,5 @@
+import type { Bound, Sockets } from './sockets.ts';
+
 /** Why an address cannot be listened on, in a sentence with the cure. `other` completes "or …". */
 export function listenFault(cause: unknown, address: string, other: string): Error {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
@@ -34,4 +36,11 @@ function advice(code: unknown, address: string): string {
     default:
       return 'Correct it';
   }
+}
+
+/** The socket for an address that the config file has under this key. Rejects with the cure if there is none. */
+export function openSocket(sockets: Sockets, address: string, key: string): Promise<Bound> {
+  return sockets.open(address).catch((fault: unknown) => {
+    throw listenFault(fault, address, `give another ${key} in the config file`);
+  });
 }

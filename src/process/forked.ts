@@ -1,7 +1,6 @@
-import cluster from 'node:cluster';
 import { systemClock } from './clock.ts';
 import { createLogger } from './logger.ts';
-import { type Down, HELLO, type Up } from './messages.ts';
+import type { Down, Up } from './messages.ts';
 import { Worker } from './worker.ts';
 
 /**
@@ -24,16 +23,15 @@ function tell(message: Up): void {
 /** The primary is gone, which `disconnect` tells; what was not heard is lost with it. */
 function unheard(): void {}
 
-process.on('message', (message: Down) => worker.hear(message));
-process.send?.(HELLO, undefined, undefined, unheard);
+process.on('message', (message: Down, handle: unknown) => {
+  worker.hear(message, typeof handle === 'object' && handle !== null ? handle : undefined);
+});
 process.on('SIGTERM', () => void worker.leave());
 // A terminal sends these to the whole group; what they mean is for the primary to say.
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
 
-cluster.worker?.on('disconnect', () => {
-  // Otherwise node:cluster would end this process here and now, in the middle of its requests.
-  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+process.on('disconnect', () => {
   log.warn({}, 'the primary is gone; finishing what is in flight');
   void worker.leave();
 });

@@ -1,14 +1,15 @@
-import cluster from 'node:cluster';
+import { fork, type SendHandle } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from './logger.ts';
-import { type Down, HELLO, type Up } from './messages.ts';
+import type { Down, Up } from './messages.ts';
 import { Worker } from './worker.ts';
 
 /** The upper end of the line to one worker. */
 export interface Hand {
   readonly pid: number;
-  tell(message: Down): void;
+  /** `handle`: the socket that goes with `listen`. */
+  tell(message: Down, handle?: object): void;
   /** Ends the worker at once. */
   kill(): void;
 }
@@ -28,40 +29,31 @@ export type Hire = (worker: number, ear: Ear) => Hand;
  * no request costs a hop through the primary.
  */
 export function hireProcess(): Hire {
-  cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({
-    exec: fileURLToPath(new URL('./forked.js', import.meta.url)),
-    args: [],
-    serialization: 'advanced',
-  });
+  const file = fileURLToPath(new URL('./forked.js', import.meta.url));
   return (number, ear) => {
-    const worker = cluster.fork({ SPILLWAY_WORKER: number });
-    let early: Down[] | undefined = [];
-    const send = (message: Down) => {
-      if (worker.isConnected()) worker.send(message, () => {});
-    };
-    worker.on('message', (message: Up | typeof HELLO) => {
-      if (message !== HELLO) return ear.heard(message);
-      early?.forEach(send);
-      early = undefined;
+    const child = fork(file, [], {
+      env: { ...process.env, SPILLWAY_WORKER: String(number) },
+      serialization: 'advanced',
     });
+    child.on('message', (message: Up) => ear.heard(message));
     let over = false;
     const gone = (how: string) => {
       if (!over) ear.gone(how);
       over = true;
     };
     // After `exit` messages may still be on their way; `close` comes when the line is empty.
-    worker.process.once('close', (code: number | null, signal: string | null) => {
-      gone(signal === null ? `exit code ${code}` : `signal ${signal}`);
-    });
+    child.once('close', (code, signal) => gone(signal === null ? `exit code ${code}` : `signal ${signal}`));
     // A process that never was does not close. Other errors are of a line that is about to.
-    worker.on('error', (fault) => {
-      if (worker.process.pid === undefined) gone(`it could not be started: ${fault.message}`);
+    child.on('error', (fault) => {
+      if (child.pid === undefined) gone(`it could not be started: ${fault.message}`);
     });
     return {
-      pid: worker.process.pid ?? 0,
-      tell: (message) => void (early === undefined ? send(message) : early.push(message)),
-      kill: () => void worker.process.kill('SIGKILL'),
+      pid: child.pid ?? 0,
+      tell(message, handle) {
+        // What node:net passes is a handle; only its servers and sockets are in the types.
+        if (child.connected) child.send(message, handle as SendHandle | undefined, () => {});
+      },
+      kill: () => void child.kill('SIGKILL'),
     };
   };
 }
@@ -79,7 +71,7 @@ export function hireInProcess(clock: Clock, log: Logger): Hire {
     );
     return {
       pid: process.pid,
-      tell: (message) => worker.hear(message),
+      tell: (message, handle) => worker.hear(message, handle),
       kill: () => void worker.leave(0),
     };
   };

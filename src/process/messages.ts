@@ -1,6 +1,6 @@
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
-import type { ProxySettings } from '../model/settings.ts';
+import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { Service, State } from '../model/state.ts';
 
 /**
@@ -10,14 +10,17 @@ import type { Service, State } from '../model/state.ts';
 
 /** From the primary to a worker. */
 export type Down =
-  /** Always the first: what to be, what to serve, and where to listen. */
+  /** Always the first: what to be, and what to serve. */
   | {
       readonly type: 'start';
       readonly settings: ProxySettings;
       readonly logLevel: string;
       readonly state: State;
-      readonly listen: readonly string[];
     }
+  /** Accept connections from the socket that comes along. The address is the one really bound. */
+  | { readonly type: 'listen'; readonly listener: Listener }
+  /** Accept no more from there; connections that are open stay. */
+  | { readonly type: 'unlisten'; readonly address: string }
   | { readonly type: 'patch'; readonly patch: Patch }
   | { readonly type: 'configure'; readonly settings: ProxySettings; readonly logLevel: string }
   /** Asks for a `settled` with the same `ask`, as soon as no request to these versions is unsent. */
@@ -34,8 +37,8 @@ export type Down =
 
 /** From a worker to the primary. */
 export type Up =
-  /** The first state is in force and connections are accepted, at the addresses really bound. */
-  | { readonly type: 'listening'; readonly addresses: readonly string[] }
+  /** Connections are accepted there. */
+  | { readonly type: 'listening'; readonly address: string }
   | { readonly type: 'adopted'; readonly revision: number }
   | {
       readonly type: 'settled';
@@ -53,12 +56,6 @@ export type Up =
   | { readonly type: 'trials'; readonly counts: readonly TrialCounts[] }
   /** The last word; `fault` says why if the worker leaves without having been asked to. */
   | { readonly type: 'leaving'; readonly fault: string | undefined };
-
-/**
- * The first word of a forked worker. What is sent to it before it can hear is lost: node:cluster itself
- * listens, and throws away what comes while the modules of the worker are still being loaded.
- */
-export const HELLO = 'hello';
 
 /** What changed from one state to the next. */
 export interface Patch {

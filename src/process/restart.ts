@@ -3,7 +3,6 @@ import type { Settings } from '../model/settings.ts';
 
 /** Settings that a process takes once, when it starts, by their path in the config file. */
 const ONCE: Readonly<Record<string, (settings: Settings) => unknown>> = {
-  listen: ({ listen }) => listen,
   // Where links lead is looked up when one is made.
   admin: ({ admin: { links: _, ...admin } }) => admin,
   store: ({ store }) => store,

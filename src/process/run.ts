@@ -1,31 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { createAdmin } from '../admin/admin.ts';
 import { Turns } from '../base/turns.ts';
 import { ConfigError } from '../config/fault.ts';
 import { loadConfig } from '../config/load.ts';
-import { createControl } from '../control/control.ts';
-import { Controller } from '../control/controller.ts';
-import { Errands } from '../control/errands.ts';
 import { Evidence } from '../control/evidence.ts';
-import { Samples } from '../control/samples.ts';
-import { TrafficMeter } from '../control/traffic.ts';
-import { ApprovalLinks } from '../gates/links.ts';
-import { Notifier } from '../gates/notifier.ts';
-import { worldOf } from '../gates/world.ts';
 import { Totals } from '../metrics/totals.ts';
 import { type Config, type Settings, settingsOf } from '../model/settings.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { openStore } from '../store/open.ts';
 import { systemClock } from './clock.ts';
 import { Crew, type Orders } from './crew.ts';
-import { listenFault } from './fault.ts';
+import { Door } from './door.ts';
+import { closeEntrances, entrancesOf } from './entrances.ts';
+import { openSocket } from './fault.ts';
 import { hireInProcess, hireProcess } from './hand.ts';
+import { takeHelm } from './helm.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { restartNeeded } from './restart.ts';
-import { clearStale } from './socket.ts';
-import { version } from './version.ts';
+import { passedSockets, Sockets } from './sockets.ts';
 
 /** Where the config comes from: a file, or already at hand with the directory its relative paths start at. */
 export type Source = { readonly configPath: string } | { readonly config: Config; readonly base: string };
@@ -54,7 +46,6 @@ export async function runSpillway(source: Source): Promise<Running> {
   const read = async () => ('config' in source ? source.config : loadConfig(source.configPath));
   const config = await read();
   const settings = settingsIn(config, base);
-  const listen = settings.listen.map(({ address }) => address);
   let orders = ordersOf(settings);
   let subscribers = settings.notify;
   let catalogue = catalogueOf(config);
@@ -63,21 +54,23 @@ export async function runSpillway(source: Source): Promise<Running> {
   const log = createLogger(settings.logLevel);
 
   // Each part is closed before what it stands on, whether all of it ran or only half of it started.
-  const parts: (() => Promise<unknown>)[] = [];
+  const parts: (() => unknown)[] = [];
   const close = async () => {
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) await part();
   };
 
   try {
-    for (const address of [settings.admin.address, ...listen]) await clearStale(address);
-    const store = await openStore(settings.store, base, log);
-    parts.push(() => store.close());
+    const sockets = new Sockets(passedSockets(process.env));
+    parts.push(() => sockets.closeAll());
+    const front = await openSocket(sockets, settings.admin.address, 'admin.address');
+    let entrances = await entrancesOf(settings.listen, sockets);
+    for (const { name, address } of sockets.release())
+      log.warn({ name, address }, 'a socket was passed to this process at which the config does not listen');
 
     const totals = new Totals();
     const evidence = new Evidence(systemClock);
     const crew = new Crew({
       size: Math.max(1, settings.workers),
-      listen,
       orders,
       hire: settings.workers === 0 ? hireInProcess(systemClock, log) : hireProcess(),
       totals,
@@ -85,39 +78,8 @@ export async function runSpillway(source: Source): Promise<Running> {
       clock: systemClock,
       log,
     });
-    const control = await createControl({
-      store,
-      serving: crew,
-      clock: systemClock,
-      newSalt: () => randomBytes(8).toString('hex'),
-      marks: (service, version) => evidence.marks(service, version),
-      log,
-    });
-    parts.push(() => control.close());
-    await control.reload(config.services, asking('Spillway has started.'));
-
-    const world = worldOf(systemClock, process.env);
-    const links = new ApprovalLinks(() => linkSettings, process.env, systemClock);
-    const errands = new Errands({
-      state: () => control.state(),
-      world,
-      notifier: new Notifier(world, log),
-      links,
-      subscribers: () => subscribers,
-      log,
-    });
-    const traffic = new TrafficMeter(totals);
-    const samples = new Samples({ state: () => control.state(), world, log });
-    const controller = new Controller({
-      control,
-      evidence,
-      errands,
-      samples,
-      traffic,
-      clock: systemClock,
-      log,
-    });
-    parts.push(() => controller.close());
+    parts.push(() => crew.drain(0));
+    await crew.start();
 
     const status = {
       ready() {
@@ -129,40 +91,53 @@ export async function runSpillway(source: Source): Promise<Running> {
       workers: () => crew.workers(),
       unrouted: () => crew.unrouted(),
     };
-    const api = createAdmin({
-      commands: control,
+    const helm = await takeHelm({
+      openStore: () => openStore(settings.store, base, log),
+      crew,
       totals,
-      insight: controller,
-      catalogue: () => catalogue,
-      links,
+      evidence,
       status,
-      settings: settings.admin,
-      clock: systemClock,
+      admin: settings.admin,
+      subscribers: () => subscribers,
+      catalogue: () => catalogue,
+      links: () => linkSettings,
       log,
-      version,
     });
-    parts.push(() => api.close());
-    const admin = await api.listen().catch((fault: unknown) => {
-      throw listenFault(fault, settings.admin.address, 'give another admin.address in the config file');
-    });
-    log.info({ address: admin }, 'admin listening');
+    parts.push(() => helm.close());
+    await helm.reload(config.services, 'Spillway has started.');
+
+    const door = new Door();
+    await door.listen(front.handle);
+    door.open((socket) => helm.admin.accept(socket));
+    parts.push(() => door.close());
+    log.info({ address: front.address }, 'admin listening');
 
     parts.push(() => crew.drain(orders.settings.timeouts.drain));
-    const addresses = await crew.start();
-    for (const address of addresses) log.info({ address }, 'listening');
-    // What is judged has to be served first.
-    await controller.start();
+    await crew.listen(entrances);
+    parts.push(() => closeEntrances(entrances, sockets));
+    for (const { socket } of entrances) log.info({ address: socket.address }, 'listening');
+    await helm.steer();
 
     const reload = async () => {
       const fresh = await read();
       const wanted = settingsIn(fresh, base);
-      const { revision } = await control.reload(fresh.services, asking('The config file was read again.'));
+      const before = entrances;
+      const next = await entrancesOf(wanted.listen, sockets, before);
+      const { revision } = await helm
+        .reload(fresh.services, 'The config file was read again.')
+        .catch(async (fault: unknown) => {
+          await closeEntrances(next, sockets, before);
+          throw fault;
+        });
       orders = ordersOf(wanted);
       subscribers = wanted.notify;
       catalogue = catalogueOf(fresh);
       linkSettings = wanted.admin.links;
       log.setLevel(orders.logLevel);
       crew.configure(orders);
+      entrances = next;
+      await crew.listen(next);
+      await closeEntrances(before, sockets, next);
       const waiting = restartNeeded(settings, wanted);
       if (waiting.length > 0) log.warn({ settings: waiting }, 'these settings change only with a restart');
       log.info({ revision }, 'the config is reloaded');
@@ -170,8 +145,8 @@ export async function runSpillway(source: Source): Promise<Running> {
     const reloads = new Turns();
 
     return {
-      addresses,
-      admin,
+      addresses: entrances.map(({ socket }) => socket.address),
+      admin: front.address,
       log,
       reload() {
         crew.reopen();
@@ -190,10 +165,6 @@ export async function runSpillway(source: Source): Promise<Running> {
     await close();
     throw fault;
   }
-}
-
-function asking(reason: string) {
-  return { actor: { name: 'config file', role: 'admin' }, reason, wait: 0 };
 }
 
 /** The settings of a config, with the path of the access log taken from where the config stands. */

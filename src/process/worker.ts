@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { reasonOf } from '../base/reason.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { State } from '../model/state.ts';
 import { DataPlane } from '../proxy/plane.ts';
@@ -31,10 +32,17 @@ export class Worker {
     this.#log = log;
   }
 
-  hear(message: Down): void {
+  /** `handle`: the socket that comes with `listen`. */
+  hear(message: Down, handle?: object): void {
     switch (message.type) {
       case 'start':
-        void this.#start(message);
+        this.#start(message);
+        return;
+      case 'listen':
+        void this.#listen(message.listener.address, handle);
+        return;
+      case 'unlisten':
+        this.#plane?.unlisten(message.address);
         return;
       case 'patch':
         this.#state = applyState(this.#state, message.patch);
@@ -75,7 +83,7 @@ export class Worker {
     return this.#left;
   }
 
-  async #start({ settings, logLevel, state, listen }: Extract<Down, { type: 'start' }>): Promise<void> {
+  #start({ settings, logLevel, state }: Extract<Down, { type: 'start' }>): void {
     this.#log.setLevel(logLevel);
     this.#drainLimit = settings.timeouts.drain;
     try {
@@ -89,14 +97,21 @@ export class Worker {
       plane.adopt(state);
       this.#state = state;
       this.#plane = plane;
-      const addresses: string[] = [];
-      for (const address of listen) addresses.push(await listenOn(plane, address));
       this.#timer = setInterval(() => this.report(), PERIOD);
       this.#timer.unref();
       this.#tell({ type: 'adopted', revision: plane.revision });
-      this.#tell({ type: 'listening', addresses });
     } catch (fault) {
-      await this.leave(0, fault instanceof Error ? fault.message : String(fault));
+      void this.leave(0, reasonOf(fault));
+    }
+  }
+
+  async #listen(address: string, handle: object | undefined): Promise<void> {
+    try {
+      const bound = await this.#plane?.listen(address, handle);
+      if (bound !== undefined) this.#tell({ type: 'listening', address: bound });
+    } catch (fault) {
+      const cure = listenFault(fault, address, 'give another address under listen in the config file');
+      void this.leave(0, cure.message);
     }
   }
 
@@ -128,13 +143,5 @@ export class Worker {
     this.report();
     await this.#accessLog?.close();
     this.#tell({ type: 'leaving', fault });
-  }
-}
-
-async function listenOn(plane: DataPlane, address: string): Promise<string> {
-  try {
-    return await plane.listen(address);
-  } catch (fault) {
-    throw listenFault(fault, address, 'give another address under listen in the config file');
   }
 }

@@ -27,18 +27,25 @@ export class Listener {
     );
   }
 
-  /** Resolves with the address bound; port 0 has been replaced. Rejects with the system's error. */
-  async open(address: string): Promise<string> {
+  /**
+   * Resolves with the address bound; port 0 has been replaced. Rejects with the system's error. `handle` is a
+   * socket that is bound already, as `node:net` passes it between processes.
+   */
+  async open(address: string, handle?: object): Promise<string> {
     const parsed = parseAddress(address);
     if (typeof parsed === 'string') throw new RangeError(`listen address "${address}": ${parsed}`);
     this.#unix = 'path' in parsed;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ ...parsed, backlog: BACKLOG }, () => {
+      const listening = () => {
         this.#server.off('error', reject);
         resolve();
-      });
+      };
+      if (handle === undefined) this.#server.listen({ ...parsed, backlog: BACKLOG }, listening);
+      else this.#server.listen(handle, BACKLOG, listening);
     });
+    // A connection that could not be accepted, for want of a descriptor, is no reason to end.
+    this.#server.on('error', () => {});
     const bound = this.#server.address();
     return bound === null || typeof bound === 'string'
       ? address

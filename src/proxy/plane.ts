@@ -40,7 +40,8 @@ export class DataPlane {
   readonly #context: Context;
   readonly #world: World;
   readonly #pools: Pools;
-  readonly #listeners: Listener[] = [];
+  /** By the address bound. */
+  readonly #listeners = new Map<string, Listener>();
   /** By service and version. */
   readonly #traffic = new Map<string, Traffic>();
   readonly #trials = new Trials();
@@ -110,12 +111,18 @@ export class DataPlane {
     return this.#pools.outcomes();
   }
 
-  /** Accepts connections there. Resolves with the address really bound (port 0 is replaced). */
-  async listen(address: string): Promise<string> {
+  /** Accepts connections there, as in `Listener.open`. */
+  async listen(address: string, handle?: object): Promise<string> {
     const listener = new Listener(this.#context);
-    const bound = await listener.open(address);
-    this.#listeners.push(listener);
+    const bound = await listener.open(address, handle);
+    this.#listeners.set(bound, listener);
     return bound;
+  }
+
+  /** Accepts no more connections there. Those that are open stay. */
+  unlisten(bound: string): void {
+    this.#listeners.get(bound)?.close();
+    this.#listeners.delete(bound);
   }
 
   /**
@@ -150,7 +157,7 @@ export class DataPlane {
   /** Stops accepting, closes idle connections, lets what is in flight finish for up to `ms`, then cuts. */
   async drain(ms: number): Promise<void> {
     this.#context.draining = true;
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners.values()) listener.close();
     for (const client of this.#context.clients) client.close();
     const deadline = this.#world.clock.monotonic() + ms;
     while (this.#context.clients.size > 0 && this.#world.clock.monotonic() < deadline)

@@ -1,4 +1,7 @@
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type AdminOptions, createAdmin } from '../../src/admin/admin.ts';
 import type { Clock } from '../../src/base/clock.ts';
@@ -7,6 +10,7 @@ import { createControl } from '../../src/control/control.ts';
 import type { Insight } from '../../src/control/insight.ts';
 import { ApprovalLinks } from '../../src/gates/links.ts';
 import { Totals } from '../../src/metrics/totals.ts';
+import { formatAddress, parseAddress } from '../../src/model/address.ts';
 import type { Receipt } from '../../src/model/record.ts';
 import type { LinkSettings, Role, Token } from '../../src/model/settings.ts';
 import type { ServiceConfig, State } from '../../src/model/state.ts';
@@ -130,8 +134,17 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     },
     ...(options.heartbeat !== undefined && { heartbeat: options.heartbeat }),
   });
-  const address = await admin.listen();
+  await admin.ready();
+  const door = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => admin.accept(socket));
+  const at = parseAddress(options.address ?? '127.0.0.1:0');
+  assert.ok(typeof at !== 'string');
+  door.listen(at);
+  await once(door, 'listening');
+  const bound = door.address() as AddressInfo | string;
+  const address =
+    typeof bound === 'string' ? `unix:${bound}` : formatAddress({ ...bound, host: bound.address });
   t.after(async () => {
+    door.close();
     await admin.close();
     await control.close();
   });

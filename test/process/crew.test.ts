@@ -6,7 +6,7 @@ import type { LedgerCounts } from '../../src/model/counts.ts';
 import type { TrialCounts } from '../../src/model/evidence.ts';
 import { settingsOf } from '../../src/model/settings.ts';
 import type { State } from '../../src/model/state.ts';
-import { Crew } from '../../src/process/crew.ts';
+import { Crew, type Entrance } from '../../src/process/crew.ts';
 import type { Ear } from '../../src/process/hand.ts';
 import type { Down, Up } from '../../src/process/messages.ts';
 import { stateOf } from '../support/site.ts';
@@ -31,7 +31,6 @@ function crewOf(t: TestContext, size: number) {
   const evidence = new Evidence(clock);
   const crew = new Crew({
     size,
-    listen: ['127.0.0.1:0'],
     orders: { settings: proxy, logLevel: 'info' },
     hire(number, ear) {
       const puppet: Puppet = { number, ear, told: [], killed: false };
@@ -55,19 +54,29 @@ function crewOf(t: TestContext, size: number) {
   return { crew, hired, added, forgotten, evidence, time };
 }
 
-const LISTENING: Up = { type: 'listening', addresses: ['127.0.0.1:4242'] };
+const READY: Up = { type: 'adopted', revision: 0 };
+const LISTENING: Up = { type: 'listening', address: '127.0.0.1:4242' };
+const ENTRANCE = entrance('127.0.0.1:4242');
+
+function entrance(address: string): Entrance {
+  const handle = { fd: -1, close() {} };
+  return { listener: { address }, socket: { wanted: address, address, handle, foreign: false } };
+}
 
 async function serving(t: TestContext, size: number) {
   const all = crewOf(t, size);
   const started = all.crew.start();
-  for (const puppet of all.hired) puppet.ear.heard(LISTENING);
+  for (const puppet of all.hired) puppet.ear.heard(READY);
   await started;
+  const listening = all.crew.listen([ENTRANCE]);
+  for (const puppet of all.hired) puppet.ear.heard(LISTENING);
+  await listening;
   return all;
 }
 
 const types = (puppet: Puppet | undefined) => puppet?.told.map((message) => message.type);
 
-test('every worker is told the state announced last, and starting ends when all of them listen', async (t) => {
+test('every worker is told the state announced last, and given the sockets when all are ready for it', async (t) => {
   const { crew, hired } = crewOf(t, 2);
   crew.announce({ revision: 7, services: {} });
   const started = crew.start();
@@ -78,18 +87,26 @@ test('every worker is told the state announced last, and starting ends when all 
   const [first] = hired[1]!.told;
   assert.ok(first?.type === 'start');
   assert.equal(first.state.revision, 7);
+  for (const { ear } of hired) ear.heard(READY);
+  await started;
+  assert.deepEqual(types(hired[1]), ['start']);
+  const listening = crew.listen([ENTRANCE]);
+  assert.deepEqual(hired[1]!.told.at(-1), { type: 'listen', listener: ENTRANCE.listener });
   hired[0]!.ear.heard(LISTENING);
   assert.equal(crew.listening, 1);
   hired[1]!.ear.heard(LISTENING);
-  assert.deepEqual(await started, ['127.0.0.1:4242']);
+  await listening;
 });
 
 test('a worker that cannot listen fails the start with its own words, and the others are ended', async (t) => {
   const { crew, hired } = crewOf(t, 2);
   const started = crew.start();
+  for (const { ear } of hired) ear.heard(READY);
+  await started;
+  const listening = crew.listen([ENTRANCE]);
   hired[0]!.ear.heard({ type: 'leaving', fault: 'Cannot listen on 127.0.0.1:80.' });
   hired[0]!.ear.gone('exit code 0');
-  await assert.rejects(started, /Cannot listen on 127\.0\.0\.1:80/);
+  await assert.rejects(listening, /Cannot listen on 127\.0\.0\.1:80/);
   assert.equal(hired[1]!.killed, true);
   t.mock.timers.tick(60_000);
   assert.equal(hired.length, 2, 'nobody is hired again');
@@ -179,7 +196,7 @@ test('a receipt is live when every worker has settled, and tells the last reques
   const { crew, hired } = await serving(t, 2);
   crew.announce({ revision: 5, services: {} });
   const receipt = crew.receipt(5, 1000, 'shop', ['canary']);
-  for (const puppet of hired) assert.deepEqual(types(puppet), ['start', 'patch', 'settle']);
+  for (const puppet of hired) assert.deepEqual(types(puppet), ['start', 'listen', 'patch', 'settle']);
   hired[0]!.ear.heard({ type: 'settled', ask: 1, revision: 5, lastRequestAt: 2000 });
   hired[1]!.ear.heard({ type: 'settled', ask: 1, revision: 6, lastRequestAt: 1000 });
   assert.deepEqual(await receipt, {
@@ -214,7 +231,7 @@ test('a worker that is replaced during a receipt is asked again', async (t) => {
   const receipt = crew.receipt(5, 1000, 'shop', ['canary']);
   hired[0]!.ear.gone('signal SIGKILL');
   t.mock.timers.tick(100);
-  assert.deepEqual(types(hired[1]), ['start', 'settle']);
+  assert.deepEqual(types(hired[1]), ['start', 'listen', 'settle']);
   hired[1]!.ear.heard({ type: 'settled', ask: 1, revision: 5, lastRequestAt: undefined });
   assert.equal((await receipt).live, true);
 });
@@ -244,6 +261,20 @@ test('a worker that does not leave although its time is up is killed', async (t)
   assert.equal(hired[0]!.killed, true);
   hired[0]!.ear.gone('signal SIGKILL');
   await drained;
+});
+
+test('entrances that come and go are told to the workers there are, and those that come later know the newest', async (t) => {
+  const { crew, hired } = await serving(t, 1);
+  const other = entrance('127.0.0.1:4343');
+  const listening = crew.listen([other]);
+  assert.deepEqual(hired[0]!.told.slice(-2), [
+    { type: 'unlisten', address: '127.0.0.1:4242' },
+    { type: 'listen', listener: other.listener },
+  ]);
+  hired[0]!.ear.gone('signal SIGKILL');
+  await listening;
+  t.mock.timers.tick(100);
+  assert.deepEqual(hired[1]!.told.slice(1), [{ type: 'listen', listener: other.listener }]);
 });
 
 test('new settings reach the workers there are and those that come later', async (t) => {

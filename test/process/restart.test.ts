@@ -6,10 +6,16 @@ import { restartNeeded } from '../../src/process/restart.ts';
 const config = { listen: [{ address: '127.0.0.1:8080' }], store: 'memory:', workers: 2 };
 const running = settingsOf(config, 1);
 
-test('the same settings need no restart, nor do limits, timeouts and the log level', () => {
+test('the same settings need no restart, nor do listeners, limits, timeouts and the log level', () => {
   assert.deepEqual(restartNeeded(running, settingsOf({ ...config }, 1)), []);
   const milder = settingsOf(
-    { ...config, limits: { headers: 5 }, timeouts: { drain: 1 }, log: { level: 'debug' } },
+    {
+      ...config,
+      listen: [{ address: '127.0.0.1:9090' }],
+      limits: { headers: 5 },
+      timeouts: { drain: 1 },
+      log: { level: 'debug' },
+    },
     1,
   );
   assert.deepEqual(restartNeeded(running, milder), []);
@@ -18,7 +24,7 @@ test('the same settings need no restart, nor do limits, timeouts and the log lev
 test('everything that a process takes only once is named', () => {
   const wanted = settingsOf(
     {
-      listen: [{ address: '127.0.0.1:9090' }],
+      ...config,
       admin: { address: '127.0.0.1:9091' },
       store: 'file:./data',
       workers: 3,
@@ -26,5 +32,5 @@ test('everything that a process takes only once is named', () => {
     },
     1,
   );
-  assert.deepEqual(restartNeeded(running, wanted), ['listen', 'admin', 'store', 'workers', 'accessLog.path']);
+  assert.deepEqual(restartNeeded(running, wanted), ['admin', 'store', 'workers', 'accessLog.path']);
 });

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { Change } from '../../src/model/record.ts';
 import type { Config } from '../../src/model/settings.ts';
 import { runSpillway } from '../../src/process/run.ts';
 import { spillway } from './command.ts';
-import { named, origin, scratch, shop, startSite, until } from './site.ts';
+import { freeEndpoints, named, origin, scratch, shop, startSite, until } from './site.ts';
 
 test('a request is served by a worker, and the command line shifts, shows and rolls back', async (t) => {
   const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
@@ -116,6 +117,33 @@ test('a changed setting that only a restart can change is named in a warning', a
   const site = await startSite(t, config);
   const line = await site.reload({ ...config, workers: 3 }, 'these settings change only with a restart');
   assert.deepEqual(line['settings'], ['workers']);
+});
+
+test('reloading opens and closes listeners, and those that stay miss nothing', async (t) => {
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'));
+  const site = await startSite(t, config);
+  const [second] = await freeEndpoints(1);
+  const path = `unix:${join(dirname(site.configPath), 'front.sock')}`;
+  const more = [...config.listen, { address: second! }, { address: path }];
+  await site.reload({ ...config, listen: more }, 'the config is reloaded');
+  for (const url of [site.proxy, `http://${second}`])
+    assert.equal(await (await fetch(url, { headers: { connection: 'close' } })).text(), 'stable');
+  const socket = connect(path.slice('unix:'.length));
+  socket.end('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+  assert.match(await text(socket), /^HTTP\/1\.1 200 .*stable$/s);
+
+  await site.reload(config, 'the config is reloaded');
+  assert.equal((await site.get()).status, 200);
+  await until(async () => ((await refuses(`http://${second}`)) ? true : undefined));
+  await assert.rejects(stat(path.slice('unix:'.length)), { code: 'ENOENT' });
+
+  const taken = [...config.listen, { address: site.admin.slice('http://'.length) }];
+  const line = await site.reload(
+    { ...config, listen: taken },
+    'the config is not reloaded; nothing has changed',
+  );
+  assert.match(JSON.stringify(line), /Cannot listen on .*something else is listening there/);
+  assert.equal((await site.get()).status, 200);
 });
 
 test('SIGHUP lets the access log go on in a new file', async (t) => {

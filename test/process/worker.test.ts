@@ -6,7 +6,7 @@ import { EMPTY } from '../../src/model/empty.ts';
 import { settingsOf } from '../../src/model/settings.ts';
 import type { State } from '../../src/model/state.ts';
 import { systemClock } from '../../src/process/clock.ts';
-import { type Down, diffState, type Up } from '../../src/process/messages.ts';
+import { diffState, type Up } from '../../src/process/messages.ts';
 import { Worker } from '../../src/process/worker.ts';
 import { named } from './site.ts';
 
@@ -45,26 +45,28 @@ function workerOf(t: TestContext) {
     { ...silent, setLevel() {} },
   );
   t.after(() => worker.leave(1000));
-  const start = (state: State, listen = ['127.0.0.1:0']): Down => {
-    return { type: 'start', settings: proxy, logLevel: 'info', state, listen };
+  /** Starts it, at an address of its own or at this one. */
+  const start = (state: State, address = '127.0.0.1:0') => {
+    worker.hear({ type: 'start', settings: proxy, logLevel: 'info', state });
+    worker.hear({ type: 'listen', listener: { address } });
   };
   return { worker, said, voice, start };
 }
 
 test('a worker serves the state it was started with, and says where', async (t) => {
-  const { worker, said, voice, start } = workerOf(t);
+  const { said, voice, start } = workerOf(t);
   const listening = once(voice, 'listening');
-  worker.hear(start(stateWith(await named(t, 'stable'), 7)));
-  const [{ addresses }] = await listening;
+  start(stateWith(await named(t, 'stable'), 7));
+  const [{ address }] = await listening;
   assert.deepEqual(said[0], { type: 'adopted', revision: 7 });
-  assert.equal(await (await fetch(`http://${addresses[0]}`)).text(), 'stable');
+  assert.equal(await (await fetch(`http://${address}`)).text(), 'stable');
 });
 
 test('a patch is adopted before a question that follows it is answered', async (t) => {
   const { worker, said, voice, start } = workerOf(t);
   const first = stateWith(await named(t, 'stable'));
   const listening = once(voice, 'listening');
-  worker.hear(start(first));
+  start(first);
   await listening;
   const settled = once(voice, 'settled');
   worker.hear({ type: 'patch', patch: diffState(first, { ...first, revision: 2 }) });
@@ -77,14 +79,14 @@ test('a state that cannot be compiled leaves the one before in force, and the ne
   const { worker, voice, start } = workerOf(t);
   const first = stateWith(await named(t, 'stable'));
   const listening = once(voice, 'listening');
-  worker.hear(start(first));
-  const [{ addresses }] = await listening;
+  start(first);
+  const [{ address }] = await listening;
   const broken = stateWith('no address at all', 2);
   worker.hear({ type: 'patch', patch: diffState(first, broken) });
   const settled = once(voice, 'settled');
   worker.hear({ type: 'settle', ask: 1, service: undefined, versions: [] });
   assert.equal((await settled)[0].revision, 1);
-  assert.equal(await (await fetch(`http://${addresses[0]}`)).text(), 'stable');
+  assert.equal(await (await fetch(`http://${address}`)).text(), 'stable');
   const adopted = once(voice, 'adopted');
   worker.hear({ type: 'patch', patch: diffState(broken, { ...first, revision: 3 }) });
   assert.equal((await adopted)[0].revision, 3);
@@ -93,10 +95,10 @@ test('a state that cannot be compiled leaves the one before in force, and the ne
 test('what was counted goes up, at the latest before the last word', async (t) => {
   const { worker, said, voice, start } = workerOf(t);
   const listening = once(voice, 'listening');
-  worker.hear(start(stateWith(await named(t, 'stable'))));
-  const [{ addresses }] = await listening;
-  for (let i = 0; i < 3; i++) await (await fetch(`http://${addresses[0]}`)).text();
-  await (await fetch(`http://${addresses[0]}/`, { headers: { connection: 'close' } })).text();
+  start(stateWith(await named(t, 'stable')));
+  const [{ address }] = await listening;
+  for (let i = 0; i < 3; i++) await (await fetch(`http://${address}`)).text();
+  await (await fetch(`http://${address}/`, { headers: { connection: 'close' } })).text();
   const leaving = once(voice, 'leaving');
   worker.hear({ type: 'drain', ms: 1000 });
   assert.equal((await leaving)[0].fault, undefined);
@@ -114,11 +116,11 @@ test('a worker goes on telling of a trial while nothing happens, and tells all o
   const { revision, services } = stateWith(await named(t, 'stable'));
   const trial = { rollout: 'r1', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: true };
   const listening = once(voice, 'listening');
-  worker.hear(start({ revision, services: { shop: { ...services['shop']!, trial } } }));
-  const [{ addresses }] = await listening;
+  start({ revision, services: { shop: { ...services['shop']!, trial } } });
+  const [{ address }] = await listening;
   await once(voice, 'trials');
   for (let i = 0; i < 3; i++)
-    await (await fetch(`http://${addresses[0]}`, { headers: { connection: 'close' } })).text();
+    await (await fetch(`http://${address}`, { headers: { connection: 'close' } })).text();
   const leaving = once(voice, 'leaving');
   worker.hear({ type: 'drain', ms: 1000 });
   await leaving;
@@ -135,9 +137,9 @@ test('a worker goes on telling of a trial while nothing happens, and tells all o
 });
 
 test('a worker that cannot listen leaves, and says why and what to do', async (t) => {
-  const { worker, voice, start } = workerOf(t);
+  const { voice, start } = workerOf(t);
   const leaving = once(voice, 'leaving');
-  worker.hear(start(EMPTY, [await named(t, 'somebody else')]));
+  start(EMPTY, await named(t, 'somebody else'));
   assert.match(
     (await leaving)[0].fault,
     /Cannot listen on .*: something else is listening there.*stop it, or/,

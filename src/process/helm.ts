@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import { type Admin, createAdmin } from '../admin/admin.ts';
+import type { Status } from '../admin/status.ts';
+import type { Log } from '../base/log.ts';
+import { createControl } from '../control/control.ts';
+import { Controller } from '../control/controller.ts';
+import { Errands } from '../control/errands.ts';
+import type { Evidence } from '../control/evidence.ts';
+import { Samples } from '../control/samples.ts';
+import { TrafficMeter } from '../control/traffic.ts';
+import { ApprovalLinks } from '../gates/links.ts';
+import { Notifier } from '../gates/notifier.ts';
+import { worldOf } from '../gates/world.ts';
+import type { Totals } from '../metrics/totals.ts';
+import type { Subscriber } from '../model/notification.ts';
+import type { Config, Settings } from '../model/settings.ts';
+import type { State } from '../model/state.ts';
+import type { Catalogue } from '../rollout/catalogue.ts';
+import type { Store } from '../store/store.ts';
+import { systemClock } from './clock.ts';
+import type { Crew } from './crew.ts';
+import { version } from './version.ts';
+
+/** What the helm is told of the process it stands in. */
+export interface HelmParts {
+  /** Opens the store, which is closed with the helm. */
+  readonly openStore: () => Promise<Store>;
+  readonly crew: Crew;
+  readonly totals: Totals;
+  readonly evidence: Evidence;
+  readonly status: Status;
+  readonly admin: Settings['admin'];
+  readonly subscribers: () => readonly Subscriber[];
+  readonly catalogue: () => Catalogue;
+  readonly links: () => Settings['admin']['links'];
+  readonly log: Log;
+}
+
+/**
+ * Whence Spillway is steered: the store, the commands on it, the controller and the admin API. Of one store there is
+ * only ever one helm; it can be given up, and taken again, while the crew goes on serving.
+ */
+export interface Helm {
+  readonly admin: Admin;
+  /** Takes over the structure that a config file has. Resolves with the state that came of it. */
+  reload(services: Config['services'], reason: string): Promise<State>;
+  /** Looks after rollouts from now on. What is judged has to be served first. */
+  steer(): Promise<void>;
+  /** Lets whatever is being done finish, and lets go of the store. */
+  close(): Promise<void>;
+}
+
+/** Announces what the store holds. Rejects, and leaves nothing open, if any part cannot be had. */
+export async function takeHelm(parts: HelmParts): Promise<Helm> {
+  const { crew, totals, evidence, log } = parts;
+  // Each part is closed before what it stands on, whether all of it ran or only half of it started.
+  const open: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (let part = open.pop(); part !== undefined; part = open.pop()) await part();
+  };
+  try {
+    const store = await parts.openStore();
+    open.push(() => store.close());
+    const control = await createControl({
+      store,
+      serving: crew,
+      clock: systemClock,
+      newSalt: () => randomBytes(8).toString('hex'),
+      marks: (service, version) => evidence.marks(service, version),
+      log,
+    });
+    open.push(() => control.close());
+
+    const world = worldOf(systemClock, process.env);
+    const links = new ApprovalLinks(parts.links, process.env, systemClock);
+    const errands = new Errands({
+      state: () => control.state(),
+      world,
+      notifier: new Notifier(world, log),
+      links,
+      subscribers: parts.subscribers,
+      log,
+    });
+    const traffic = new TrafficMeter(totals);
+    const samples = new Samples({ state: () => control.state(), world, log });
+    const controller = new Controller({
+      control,
+      evidence,
+      errands,
+      samples,
+      traffic,
+      clock: systemClock,
+      log,
+    });
+    open.push(() => controller.close());
+
+    const admin = createAdmin({
+      commands: control,
+      totals,
+      insight: controller,
+      catalogue: parts.catalogue,
+      links,
+      status: parts.status,
+      settings: parts.admin,
+      clock: systemClock,
+      log,
+      version,
+    });
+    open.push(() => admin.close());
+    await admin.ready();
+
+    return {
+      admin,
+      reload: (services, reason) => control.reload(services, asking(reason)),
+      steer: () => controller.start(),
+      close,
+    };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}
+
+function asking(reason: string) {
+  return { actor: { name: 'config file', role: 'admin' }, reason, wait: 0 };
+}
