@@ -181,6 +181,13 @@ export const LimitsSchema = Type.Object(
         description: 'Connections per worker that are in a handshake; further ones are closed. Default 1000.',
       }),
     ),
+    streams: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'Requests that may be under way on one HTTP/2 connection of a client. Default 100.',
+      }),
+    ),
     bufferBytes: Type.Optional(
       Type.Integer({
         minimum: 65536,
@@ -328,6 +335,7 @@ const LIMITS: ProxySettings['limits'] = {
   connections: 50_000,
   connectionsPerAddress: 10_000,
   handshakes: 1000,
+  streams: 100,
   bufferBytes: 131_072,
 };
 

@@ -33,6 +33,5 @@ export function lastAnswer(fault: Fault): string {
 }
 
 /** The answer to OPTIONS *, which asks the proxy and no service (RFC 9110 §9.3.7). */
-export function optionsAnswer(close: boolean): string {
-  return `HTTP/1.1 204 No Content\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n${close ? 'connection: close\r\n' : ''}\r\n`;
-}
+export const OPTIONS_LINES =
+  'HTTP/1.1 204 No Content\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';

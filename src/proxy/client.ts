@@ -3,26 +3,18 @@ import type { Expiring } from '../base/deadlines.ts';
 import { INLET } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
-import {
-  BAD_CODING,
-  BAD_EXPECTATION,
-  BAD_METHOD,
-  BAD_VERSION,
-  Head,
-  MORE,
-  parseRequest,
-  TARGET_TOO_LONG,
-  TOO_LARGE,
-} from '../http/head.ts';
+import { BAD_VERSION, Head, MORE, parseRequest } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
 import { piece } from '../http/piece.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { End } from '../upstream/asker.ts';
-import { lastAnswer, optionsAnswer } from './answer.ts';
+import { lastAnswer, OPTIONS_LINES } from './answer.ts';
 import { type Client as ClientConnection, UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
+import { Session, speaksHttp2 } from './session.ts';
 
 /** Head and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
 const head = new Head();
@@ -77,6 +69,7 @@ export class Client implements ClientConnection, Requester, Expiring {
   readonly trusted: boolean;
   readonly scheme: string;
   readonly forwarded: string;
+  readonly grpc = false;
   deadline = Number.POSITIVE_INFINITY;
   /** Lent by the context while there is a request. */
   #exchange: Exchange | undefined;
@@ -269,7 +262,14 @@ export class Client implements ClientConnection, Requester, Expiring {
             }
             return this.#hold(buffer, at, end);
           }
-          if (bodyStart < 0) return this.#refuse(refusal(bodyStart));
+          if (bodyStart < 0) {
+            if (bodyStart === BAD_VERSION && this.#requests === 0) {
+              const preface = speaksHttp2(buffer, at, end);
+              if (preface) return this.#handOver(buffer.subarray(at, end));
+              if (preface === undefined) return this.#hold(buffer, at, end);
+            }
+            return this.#refuse(refusal(bodyStart));
+          }
           this.#requests++;
           at = this.#begin(buffer, bodyStart, end);
           break;
@@ -288,6 +288,17 @@ export class Client implements ClientConnection, Requester, Expiring {
           return;
       }
     }
+  }
+
+  /** The connection speaks HTTP/2, and is somebody else's from now on. */
+  #handOver(first: Buffer): void {
+    const { socket } = this;
+    this.#bury();
+    socket.off('end', onEnd);
+    socket.off('close', onClose);
+    socket.off('drain', onDrain);
+    delete socket.client;
+    new Session(this.context, socket, this, Buffer.from(first));
   }
 
   /** Keeps what cannot be worked on yet. What is in a buffer of our own stays there. */
@@ -312,7 +323,7 @@ export class Client implements ClientConnection, Requester, Expiring {
       const close = head.close || head.chunked || head.contentLength > 0 || this.#lastRequest;
       this.context.countUnrouted(204);
       this.#close = close;
-      this.#write(optionsAnswer(close));
+      this.#write(`${OPTIONS_LINES}${this.#connectionLine}\r\n`);
       this.done();
       return close ? end : bodyStart;
     }
@@ -571,25 +582,5 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.deadline = Number.POSITIVE_INFINITY;
     this.context.deadlines.delete(this);
     this.context.clients.delete(this);
-  }
-}
-
-/** What a head was refused for. */
-function refusal(result: number): Fault {
-  switch (result) {
-    case TARGET_TOO_LONG:
-      return FAULTS.targetTooLong;
-    case TOO_LARGE:
-      return FAULTS.headTooLarge;
-    case BAD_VERSION:
-      return FAULTS.badVersion;
-    case BAD_CODING:
-      return FAULTS.notImplemented;
-    case BAD_EXPECTATION:
-      return FAULTS.expectationFailed;
-    case BAD_METHOD:
-      return FAULTS.methodNotAllowed;
-    default:
-      return FAULTS.badRequest;
   }
 }

@@ -1,4 +1,4 @@
-import { text } from '../http/bytes.ts';
+import { ascii, text } from '../http/bytes.ts';
 import { dropNominated, type Head } from '../http/head.ts';
 import { X_REQUEST_ID, X_SPILLWAY_EVENT, X_SPILLWAY_VERSION } from '../http/names.ts';
 import { requestLines, responseLines } from '../http/rewrite.ts';
@@ -11,11 +11,14 @@ import type { Pool } from '../upstream/pool.ts';
 import { hashKey } from './accesslog.ts';
 import { faultAnswer } from './answer.ts';
 import type { Context } from './context.ts';
+import { callFailed, grpcAnswer, statusIn } from './grpc.ts';
 import { Host } from './host.ts';
 import { type FoundKey, findKey } from './key.ts';
 import type { Lane } from './lane.ts';
 import { forwardedOn } from './provenance.ts';
 import type { Requester } from './requester.ts';
+
+const GRPC_STATUS = ascii('grpc-status');
 
 /** A request is tried on at most this many endpoints. */
 const MOST_TRIES = 3;
@@ -63,6 +66,8 @@ export class Exchange implements Asker {
   #tries = 0;
   #held = false;
   #status = 0;
+  /** A gRPC call whose status says that the endpoint failed; its answer is 200 all the same. */
+  #callFailed = false;
   #requestId = '';
   #why: string | undefined;
   #keyHash: number | undefined;
@@ -119,6 +124,7 @@ export class Exchange implements Asker {
     this.#tried = 0;
     this.#tries = 0;
     this.#status = 0;
+    this.#callFailed = false;
     this.#why = undefined;
     this.#keyHash = undefined;
     this.#startedAt = this.#context.clock.monotonic();
@@ -297,6 +303,10 @@ export class Exchange implements Asker {
     if (this.client.requestRead) this.#latency = now - this.#sentAt;
     this.#status = head.status;
     if (this.#occasions !== 0) this.#convert(buffer, head);
+    if (this.client.grpc) {
+      const status = head.findName(buffer, GRPC_STATUS);
+      if (status >= 0) this.#callFailed = callFailed(head.value(buffer, status));
+    }
     let lines = responseLines(buffer, head);
     const bare = this.#question.headOnly || head.status === 204 || head.status === 304;
     if (head.contentLength >= 0 && head.status !== 204) lines += `content-length: ${head.contentLength}\r\n`;
@@ -341,6 +351,7 @@ export class Exchange implements Asker {
   #relayed(room: boolean, bytes: number, end: End, now?: number): void {
     this.#bytesOut += bytes;
     if (end !== undefined) {
+      if (end !== '' && this.client.grpc) this.#callFailed = callFailed(statusIn(end));
       this.#channel = undefined;
       this.#record(this.#status, undefined, now);
       this.client.done();
@@ -428,11 +439,13 @@ export class Exchange implements Asker {
 
   #refuse(fault: Fault): void {
     const version = this.#via?.version;
-    const { lines, body } = faultAnswer(fault, {
-      ...(this.#service && { service: this.#service.name }),
-      ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
-      requestId: this.#requestId,
-    });
+    const { lines, body } = this.client.grpc
+      ? grpcAnswer(fault)
+      : faultAnswer(fault, {
+          ...(this.#service && { service: this.#service.name }),
+          ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
+          requestId: this.#requestId,
+        });
     const extra = this.#lane === undefined ? '' : this.#versionLines();
     const { headOnly, upgrade } = this.#question;
     this.client.reply(lines + extra, headOnly ? '' : body, upgrade !== undefined);
@@ -475,7 +488,8 @@ export class Exchange implements Asker {
     } else {
       if (fault !== undefined) lane.traffic.ledger.fault(fault);
       const own = this.#via === lane;
-      const failed = !own || (fault === undefined ? status >= 500 : fault.side === 'upstream');
+      const failed =
+        !own || (fault === undefined ? status >= 500 || this.#callFailed : fault.side === 'upstream');
       const latency = own ? this.#latency : -1;
       lane.traffic.ledger.record(status, failed, latency, duration, this.#bytesIn, this.#bytesOut);
       if (this.#trial !== undefined) this.#testify(this.#trial, status, failed, fault);

@@ -18,6 +18,8 @@ export interface Requester {
   readonly localHost: string;
   /** Whether the request has been read to its end. */
   readonly requestRead: boolean;
+  /** Whether it speaks gRPC, and so takes no answer but one of that kind. */
+  readonly grpc: boolean;
 
   // ---- the request
 

@@ -1,0 +1,193 @@
+import http2 from 'node:http2';
+import type { Socket } from 'node:net';
+import { Allowance } from '../base/allowance.ts';
+import type { Expiring } from '../base/deadlines.ts';
+import type { Client } from './clients.ts';
+import type { Context } from './context.ts';
+import type { Requester } from './requester.ts';
+import { type Carrier, Stream } from './stream.ts';
+
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
+
+/** What a connection that will speak HTTP/2 begins with (RFC 9113 §3.4). */
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+
+/** Whether buffer[start, end) begins as HTTP/2 does: undefined if it may yet, once there is more of it. */
+export function speaksHttp2(buffer: Buffer, start: number, end: number): boolean | undefined {
+  const length = Math.min(end - start, PREFACE.length);
+  if (buffer.compare(PREFACE, 0, length, start, start + length) !== 0) return false;
+  return length === PREFACE.length ? true : undefined;
+}
+
+/** What all streams of a connection together may send before somebody reads it. */
+const CONNECTION_WINDOW = 1 << 20;
+const STREAM_WINDOW = 65_535;
+
+/**
+ * What a client may do that leads to nothing: streams that are reset, by the client or by its faults, before
+ * they were answered (a page that is left resets some dozen at once); pings and settings; bytes that are
+ * neither head nor body. The work that is given up is ours and the endpoint's, the frames cost the client
+ * nothing, so above this the connection ends.
+ */
+const RESETS = { burst: 200, perSecond: 50 };
+const CONTROLS = { burst: 200, perSecond: 20 };
+const IDLE_BYTES = { burst: 131_072, perSecond: 32_768 };
+/** Frames that are wrong but harmless, such as empty ones. */
+const INVALID_FRAMES = 100;
+/** Of what we send, so much may come back in permissions to send more. */
+const WINDOW_SHARE = 1 / 64;
+
+/** How often it is looked at what a connection was used for, ms. */
+const LOOK = 1000;
+/** How long a client that was told to go may go on opening streams, ms: what was on its way is still served. */
+const NOTICE = 1000;
+const EVERY_STREAM = 0x7fff_ffff;
+
+/** One HTTP/2 connection of a client. Its streams make requests; this counts them, and sees to its good conduct. */
+export class Session implements Client, Expiring {
+  readonly context: Context;
+  /** Who it is: what streams say of themselves. */
+  readonly peer: Requester;
+  readonly address: string;
+  deadline: number;
+  readonly #socket: Socket;
+  readonly #http2: http2.ServerHttp2Session;
+  readonly #streams = new Set<Stream>();
+  readonly #resets: Allowance;
+  readonly #controls: Allowance;
+  readonly #idleBytes: Allowance;
+  #requests = 0;
+  /** Monotonic ms since when there is no stream. */
+  #idleSince: number;
+  /** Bytes of heads and bodies, as far as that is known. */
+  useful = 0;
+  #accounted = 0;
+  /** When the client was told to go, monotonic ms. */
+  #noticed = Number.POSITIVE_INFINITY;
+
+  /** `first`: what was read of it already, preface and all. The socket is nobody else's any more. */
+  constructor(context: Context, socket: Socket, peer: Requester, first: Buffer) {
+    this.context = context;
+    this.peer = peer;
+    this.address = peer.address;
+    this.#socket = socket;
+    const { now } = context.deadlines;
+    this.#idleSince = now;
+    this.#resets = new Allowance(RESETS.burst, RESETS.perSecond, now);
+    this.#controls = new Allowance(CONTROLS.burst, CONTROLS.perSecond, now);
+    this.#idleBytes = new Allowance(IDLE_BYTES.burst, IDLE_BYTES.perSecond, now);
+    this.deadline = now + LOOK;
+    socket.pause();
+    socket.unshift(first);
+    this.#http2 = this.#open(socket);
+    context.deadlines.add(this);
+    context.clients.add(this);
+    if (context.draining) this.close();
+  }
+
+  #open(socket: Socket): http2.ServerHttp2Session {
+    const { limits } = this.context.rules.settings;
+    const session = http2.performServerHandshake(socket, {
+      // Every cookie may be a field of its own; how many fields there are is counted when they are one again.
+      maxHeaderListPairs: 2 * limits.headers + 8,
+      maxSessionInvalidFrames: INVALID_FRAMES,
+      maxSessionRejectedStreams: INVALID_FRAMES,
+      settings: {
+        maxConcurrentStreams: limits.streams,
+        initialWindowSize: STREAM_WINDOW,
+        // A field counts for 32 bytes more than it has (RFC 9113 §6.5.2).
+        maxHeaderListSize: limits.headBytes + 32 * (2 * limits.headers + 8),
+      },
+    } as http2.ServerOptions);
+    session.setLocalWindowSize(CONNECTION_WINDOW);
+    session.on('stream', (carrier: Carrier, _fields: object, flags: number, list: readonly string[]) =>
+      this.#begin(carrier, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, list),
+    );
+    const control = () => this.#spend(this.#controls, 1);
+    session.on('ping', control);
+    session.on('remoteSettings', control);
+    // What is wrong with a session ends it, and that is all there is to know.
+    session.on('error', () => {});
+    session.on('close', () => this.#closed());
+    return session;
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  #begin(carrier: Carrier, ended: boolean, list: readonly string[]): void {
+    carrier.on('error', () => {});
+    this.#requests++;
+    // Reset in the very bytes that opened it: nobody need hear of it.
+    if (carrier.destroyed || carrier.closed) return this.reset();
+    if (this.#requests >= this.context.rules.settings.limits.requestsPerConnection) this.close();
+    const stream = new Stream(this, carrier);
+    this.#streams.add(stream);
+    stream.begin(list, ended);
+  }
+
+  /** A stream is over. */
+  left(stream: Stream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size === 0) this.#idleSince = this.context.deadlines.now;
+  }
+
+  /** A stream was reset before it was answered, on whoever's account. */
+  reset(): void {
+    this.#spend(this.#resets, 1);
+  }
+
+  #spend(allowance: Allowance, amount: number): void {
+    if (this.#http2.destroyed || allowance.take(amount, this.context.clock.monotonic())) return;
+    this.#http2.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  wait(now: number): void {
+    for (const stream of this.#streams) stream.wait(now);
+  }
+
+  expire(): void {
+    const { now } = this.context.deadlines;
+    this.deadline = now + LOOK;
+    this.#account();
+    if (this.#http2.destroyed) return;
+    if (now - this.#noticed > NOTICE) this.#http2.close();
+    if (this.#streams.size > 0) return;
+    const { timeouts } = this.context.rules.settings;
+    const idle = now - this.#idleSince;
+    if (idle > (this.#requests === 0 ? timeouts.head : timeouts.keepAlive)) this.#http2.close();
+    // Told to go, with nothing left to do, and it will not.
+    if (idle > timeouts.keepAlive + timeouts.linger + LOOK) this.#http2.destroy();
+  }
+
+  /** What has come since the last look, and was of no use to any request, is taken from what is allowed of it. */
+  #account(): void {
+    const { bytesRead, bytesWritten } = this.#socket;
+    const idle = bytesRead - this.useful - bytesWritten * WINDOW_SHARE;
+    if (idle <= this.#accounted) return;
+    this.#spend(this.#idleBytes, idle - this.#accounted);
+    this.#accounted = idle;
+  }
+
+  /** Lets the client know, and goes when what it has begun, or is beginning, is done. */
+  close(): void {
+    if (this.#http2.destroyed || this.#http2.closed || this.#noticed !== Number.POSITIVE_INFINITY) return;
+    if (this.#streams.size === 0) return this.#http2.close();
+    this.#noticed = this.context.deadlines.now;
+    // What is on its way to us is not told from what never came, unless it is let in (RFC 9113 §6.8).
+    this.#http2.goaway(NGHTTP2_NO_ERROR, EVERY_STREAM);
+  }
+
+  abandon(): void {
+    for (const stream of [...this.#streams]) stream.abandon();
+    this.#http2.destroy();
+  }
+
+  #closed(): void {
+    this.context.deadlines.delete(this);
+    this.context.clients.delete(this);
+    for (const stream of [...this.#streams]) stream.closed();
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,363 @@
+import http2 from 'node:http2';
+import type { Expiring } from '../base/deadlines.ts';
+import { Head } from '../http/head.ts';
+import { parseRequestList, responseFields, trailerFields, trailerLines } from '../http/list.ts';
+import { FAULTS, type Fault } from '../model/fault.ts';
+import type { End } from '../upstream/asker.ts';
+import { faultAnswer, OPTIONS_LINES } from './answer.ts';
+import type { Context } from './context.ts';
+import type { Exchange } from './exchange.ts';
+import { refusal } from './refusal.ts';
+import type { Requester } from './requester.ts';
+import type { Session } from './session.ts';
+
+/** Heads and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
+const head = new Head();
+const trailers = new Head();
+/** Where heads are written to be parsed, with the beginning of a body behind them. */
+const scratch = Buffer.alloc(131_073);
+const NOTHING = Buffer.alloc(0);
+
+const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = http2.constants;
+
+/** A stream that knows its request: so one set of listeners serves them all. */
+export type Carrier = http2.ServerHttp2Stream & { request?: Stream };
+
+function onData(this: Carrier, data: Buffer): void {
+  this.request!.read(data);
+}
+function onEnd(this: Carrier): void {
+  this.request!.ended();
+}
+function onTrailers(this: Carrier, _fields: object, _flags: number, list: readonly string[]): void {
+  this.request!.trailed(list);
+}
+function onWantTrailers(this: Carrier): void {
+  this.request!.trail();
+}
+function onDrain(this: Carrier): void {
+  this.request!.drained();
+}
+function onClose(this: Carrier): void {
+  this.request!.closed();
+}
+
+/** One request of an HTTP/2 connection: written as HTTP/1.1 to be judged, given to an exchange, and answered. */
+export class Stream implements Requester, Expiring {
+  grpc = false;
+  deadline = Number.POSITIVE_INFINITY;
+  requestRead = false;
+  readonly #session: Session;
+  readonly #carrier: Carrier;
+  readonly #context: Context;
+  #exchange: Exchange | undefined;
+  /** What is still to come of a body whose length was announced. */
+  #left = Number.POSITIVE_INFINITY;
+  /** Trailers of the request, as they may be passed on; undefined if they are not sound. */
+  #trailers: string | undefined = '';
+  /** Trailers of the answer. */
+  #closing = '';
+  #paused = false;
+  #blocked = false;
+  #queued = 0;
+  /** The client was told to wait for 100 Continue, and nothing of its body has come. */
+  #expecting = false;
+  #written = 0;
+  #taken = 0;
+  /** The answer is complete, or will never be. */
+  #over = false;
+
+  constructor(session: Session, carrier: Carrier) {
+    this.#session = session;
+    this.#carrier = carrier;
+    this.#context = session.context;
+    carrier.request = this;
+    // Endpoints say what time it is, or they do not.
+    (carrier as { sendDate?: boolean }).sendDate = false;
+    carrier.on('drain', onDrain);
+    carrier.on('close', onClose);
+    this.#context.deadlines.add(this);
+  }
+
+  get address(): string {
+    return this.#session.address;
+  }
+
+  get trusted(): boolean {
+    return this.#session.peer.trusted;
+  }
+
+  get scheme(): string {
+    return this.#session.peer.scheme;
+  }
+
+  get forwarded(): string {
+    return this.#session.peer.forwarded;
+  }
+
+  get localHost(): string {
+    return this.#session.peer.localHost;
+  }
+
+  // ---- the request
+
+  /** `ended`: there is no body. */
+  begin(list: readonly string[], ended: boolean): void {
+    const { limits } = this.#context.rules.settings;
+    for (let i = 0; i < list.length; i++) this.#session.useful += list[i]!.length + 16;
+    const bodyStart = parseRequestList(list, ended, scratch.subarray(0, 65_537), head, limits);
+    this.requestRead = ended;
+    if (bodyStart < 0) return this.#refuse(refusal(bodyStart));
+    if (head.asterisk) {
+      this.#context.countUnrouted(204);
+      this.reply(OPTIONS_LINES, '');
+      return this.done();
+    }
+    this.grpc = isGrpc(list);
+    let to = bodyStart;
+    if (!ended) {
+      if (head.contentLength >= 0) this.#left = head.contentLength;
+      this.#expecting = head.expectContinue;
+      to += this.#first(bodyStart);
+    }
+    this.#exchange = this.#context.lend(this);
+    this.#watch();
+    this.#exchange.begin(scratch, head, bodyStart, to, this.requestRead ? '' : undefined);
+  }
+
+  /** What has come of the body along with the head is put behind it. Returns how much. */
+  #first(at: number): number {
+    const carrier = this.#carrier;
+    const data = carrier.readableLength <= scratch.length - at ? (carrier.read() as Buffer | null) : null;
+    if (data !== null) {
+      data.copy(scratch, at);
+      this.#count(data);
+    }
+    carrier.on('trailers', onTrailers);
+    carrier.on('end', onEnd);
+    carrier.on('data', onData);
+    return data?.length ?? 0;
+  }
+
+  #count(data: Buffer): void {
+    this.#session.useful += data.length + 9;
+    this.#left -= data.length;
+    // No more can come: a longer body is a fault that ends the stream before we are told of it.
+    if (this.#left === 0) this.requestRead = true;
+  }
+
+  /** More of the body has come. */
+  read(data: Buffer): void {
+    if (this.requestRead || this.#over) return;
+    this.#expecting = false;
+    this.#count(data);
+    this.#watch();
+    this.#exchange?.body(data, 0, data.length, this.requestRead ? '' : undefined);
+  }
+
+  trailed(list: readonly string[]): void {
+    this.#trailers = trailerLines(list, trailers, this.#context.rules.settings.limits);
+  }
+
+  /** The client has said all. */
+  ended(): void {
+    if (this.requestRead || this.#over || this.#carrier.rstCode !== NGHTTP2_NO_ERROR) return;
+    const short = Number.isFinite(this.#left) && this.#left > 0;
+    if (this.#trailers === undefined || short) return this.#exchange?.abort(FAULTS.badRequest);
+    this.requestRead = true;
+    this.#watch();
+    this.#exchange?.body(NOTHING, 0, 0, this.#trailers);
+  }
+
+  pause(): void {
+    if (this.#paused || this.requestRead) return;
+    this.#paused = true;
+    this.#carrier.pause();
+    this.#watch();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#carrier.resume();
+    this.#watch();
+  }
+
+  waitFor(ms: number): void {
+    this.#queued = ms;
+    this.#watch();
+  }
+
+  wait(now: number): void {
+    this.#exchange?.wait(now);
+  }
+
+  // ---- what it may wait for, and how long
+
+  #watch(): void {
+    this.deadline = this.#context.deadlines.in(this.#patience());
+  }
+
+  /** How long things may stay as they are, ms. */
+  #patience(): number {
+    const { timeouts } = this.#context.rules.settings;
+    if (this.#blocked || this.#over) return timeouts.write;
+    if (this.#queued > 0) return this.#queued;
+    return this.requestRead || this.#paused || this.#expecting ? Number.POSITIVE_INFINITY : timeouts.body;
+  }
+
+  expire(): void {
+    if (!this.#blocked && !this.#over) return this.#exchange!.expired();
+    const taken = this.#written - this.#carrier.writableLength;
+    const some = taken > this.#taken;
+    this.#taken = taken;
+    if (some) return this.#watch();
+    this.#carrier.close(NGHTTP2_CANCEL);
+    this.#leave(FAULTS.clientSlow);
+  }
+
+  // ---- the answer
+
+  interim(lines: string): void {
+    if (!this.#gone) this.#carrier.additionalHeaders(responseFields(lines));
+  }
+
+  answer(
+    lines: string,
+    framed: boolean,
+    _last: boolean,
+    buffer: Buffer,
+    from: number,
+    to: number,
+    end: End,
+  ): boolean {
+    const whole = end === '' || (end !== undefined && framed);
+    this.#respond(lines, whole && from === to, !whole && !framed);
+    return this.more(buffer, from, to, end);
+  }
+
+  more(buffer: Buffer, from: number, to: number, end: End): boolean {
+    const carrier = this.#carrier;
+    if (this.#gone || carrier.writableEnded) return true;
+    if (end !== undefined) this.#closing = end;
+    if (from === to) {
+      if (end !== undefined) carrier.end();
+      return true;
+    }
+    const data = Buffer.allocUnsafe(to - from);
+    buffer.copy(data, 0, from, to);
+    this.#written += data.length;
+    if (end !== undefined) {
+      carrier.end(data);
+      return true;
+    }
+    // When it says so all must have gone before it tells of it; until then there may be more for the lively.
+    const wait = !carrier.write(data) && carrier.writableLength >= this.#share;
+    if (wait) {
+      this.#blocked = true;
+      this.#taken = this.#written - carrier.writableLength;
+    }
+    if (wait) this.#watch();
+    return !wait;
+  }
+
+  /** What may wait to be written here: the streams of a connection share what one connection may have. */
+  get #share(): number {
+    return this.#context.rules.settings.limits.bufferBytes / this.#session.streams;
+  }
+
+  upgraded(): boolean {
+    // Nobody asks for it on a stream (RFC 9113 §8.6).
+    this.cut();
+    return true;
+  }
+
+  reply(lines: string, body: string): void {
+    if (this.#gone) return;
+    this.#respond(lines, body === '', false);
+    if (!this.#carrier.writableEnded) this.#carrier.end(body, 'latin1');
+  }
+
+  #respond(lines: string, endStream: boolean, waitForTrailers: boolean): void {
+    if (this.#gone) return;
+    if (waitForTrailers) this.#carrier.on('wantTrailers', onWantTrailers);
+    this.#carrier.respond(responseFields(lines), { endStream, waitForTrailers });
+  }
+
+  /** The body has gone out, and the trailers may. */
+  trail(): void {
+    if (!this.#gone) this.#carrier.sendTrailers(trailerFields(this.#closing));
+  }
+
+  drained(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    this.#watch();
+    this.#exchange?.drained();
+  }
+
+  get #gone(): boolean {
+    return this.#carrier.destroyed || this.#carrier.closed;
+  }
+
+  // ---- the end
+
+  done(): void {
+    this.#return();
+    this.#watch();
+    // The rest of the request is not needed; the answer is good all the same (RFC 9113 §8.1).
+    if (!this.requestRead && !this.#gone) this.#carrier.close(NGHTTP2_NO_ERROR);
+  }
+
+  finish(): void {
+    this.cut();
+  }
+
+  cut(): void {
+    this.#return();
+    this.#carrier.close(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  /** There is no more time for it. */
+  abandon(): void {
+    this.#exchange?.abort(FAULTS.draining);
+    this.cut();
+  }
+
+  /** The stream is gone, for whatever reason. */
+  closed(): void {
+    this.#context.deadlines.delete(this);
+    if (!this.#over) {
+      this.#session.reset();
+      this.#leave(FAULTS.clientGone);
+    }
+    this.#session.left(this);
+  }
+
+  #leave(fault: Fault): void {
+    this.#exchange?.clientGone(fault);
+    this.#return();
+  }
+
+  #return(): void {
+    this.#over = true;
+    if (this.#exchange === undefined) return;
+    this.#context.returned(this.#exchange);
+    this.#exchange = undefined;
+  }
+
+  /** Answers something that is no request. */
+  #refuse(fault: Fault): void {
+    this.#context.countUnrouted(fault.status);
+    const { lines, body } = faultAnswer(fault);
+    this.reply(lines, body);
+    this.done();
+  }
+}
+
+/** gRPC says so by its content-type, and is not the gRPC-Web that browsers speak. */
+function isGrpc(list: readonly string[]): boolean {
+  for (let i = 0; i < list.length; i += 2)
+    if (list[i] === 'content-type') return /^application\/grpc($|[+;])/.test(list[i + 1]!);
+  return false;
+}
