@@ -295,6 +295,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     const { socket } = this;
     this.#bury();
     socket.off('end', onEnd);
+    socket.off('error', onClose);
     socket.off('close', onClose);
     socket.off('drain', onDrain);
     delete socket.client;

@@ -77,6 +77,7 @@ export class Session implements Client, Expiring {
     this.#controls = new Allowance(CONTROLS.burst, CONTROLS.perSecond, now);
     this.#idleBytes = new Allowance(IDLE_BYTES.burst, IDLE_BYTES.perSecond, now);
     this.deadline = now + LOOK;
+    socket.on('error', () => {});
     socket.pause();
     socket.unshift(first);
     this.#http2 = this.#open(socket);
