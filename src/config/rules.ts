@@ -218,7 +218,7 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
             ),
           );
     if (fallback !== undefined)
-      findings.push(...fallbackFindings([...version, 'fallback'], fallback, service, name));
+      findings.push(...standInFindings([...version, 'fallback'], fallback, service, name));
     for (const [index, endpoint] of endpoints.entries()) {
       const fault = endpointFault(endpoint);
       if (fault !== undefined) findings.push(wrong([...version, 'endpoints', index], fault));
@@ -229,7 +229,7 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
       );
   }
   if (service.fallback !== undefined)
-    findings.push(...fallbackFindings([...path, 'fallback'], service.fallback, service));
+    findings.push(...standInFindings([...path, 'fallback'], service.fallback, service));
   const { base = EJECTION.base, longest = EJECTION.longest } = service.ejection ?? {};
   if (base > longest)
     findings.push(
@@ -240,6 +240,8 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
     );
   const unbalanced = weightsFault(service.weights, Object.keys(service.versions));
   if (unbalanced !== undefined) findings.push(wrong([...path, 'weights'], unbalanced));
+  if (service.rescue?.to !== undefined)
+    findings.push(...standInFindings([...path, 'rescue', 'to'], service.rescue.to, service));
   const header = service.key?.header;
   if (header !== undefined && isReserved(header))
     findings.push(
@@ -252,13 +254,13 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
   return findings;
 }
 
-/** Who answers for a version without endpoints has to be another version of the same service. */
-function fallbackFindings(path: Path, fallback: string, service: ServiceConfig, of?: string): Finding[] {
+/** Who answers in the place of a version has to be another version of the same service. */
+function standInFindings(path: Path, name: string, service: ServiceConfig, of?: string): Finding[] {
   const names = Object.keys(service.versions);
-  if (fallback === of) return [wrong(path, `"${fallback}" cannot stand in for itself; name another version`)];
-  return names.includes(fallback)
+  if (name === of) return [wrong(path, `"${name}" cannot stand in for itself; name another version`)];
+  return names.includes(name)
     ? []
-    : [wrong(path, `there is no version "${fallback}"; the versions are ${names.join(', ')}`)];
+    : [wrong(path, `there is no version "${name}"; the versions are ${names.join(', ')}`)];
 }
 
 /** Headers that frame the message, belong to one hop, or are written by proxies on the way. */

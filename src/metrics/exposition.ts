@@ -95,6 +95,18 @@ function families({ totals, state, workers, unrouted, version }: ExpositionSourc
       },
     ),
     perVersion(
+      'counter',
+      'spillway_retries_total',
+      'Attempts after the first, by the version they were made at.',
+      ({ retries: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'counter',
+      'spillway_rescues_total',
+      'Requests that this version failed and another answered or was asked to.',
+      ({ rescues: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
       'histogram',
       'spillway_upstream_latency_seconds',
       'From the last byte of the request sent to the head of the response.',

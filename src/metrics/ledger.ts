@@ -18,6 +18,8 @@ export class Ledger {
   readonly #latency = new Uint32Array(BUCKETS);
   readonly #duration = new Uint32Array(BUCKETS);
   #errors = 0;
+  #retries = 0;
+  #rescues = 0;
   #latencySum = 0;
   #durationSum = 0;
   #bytesIn = 0;
@@ -67,6 +69,18 @@ export class Ledger {
     this.#faults[faultIndex(fault)]!++;
   }
 
+  /** Another attempt is made here. */
+  retry(): void {
+    this.#touched = true;
+    this.#retries++;
+  }
+
+  /** What failed here is given to another version. */
+  rescue(): void {
+    this.#touched = true;
+    this.#rescues++;
+  }
+
   /** The increases since the last call, or undefined if nothing happened. */
   collect(): LedgerCounts | undefined {
     if (!this.#touched) return undefined;
@@ -77,6 +91,8 @@ export class Ledger {
       codes: sparse(this.#codes, FIRST_CODE),
       errors: this.#errors,
       faults: sparse(this.#faults, 0),
+      retries: this.#retries,
+      rescues: this.#rescues,
       latency: sparse(this.#latency, 0),
       duration: sparse(this.#duration, 0),
       latencySum: this.#latencySum,
@@ -86,6 +102,8 @@ export class Ledger {
       inFlight: this.inFlight,
     };
     this.#errors = 0;
+    this.#retries = 0;
+    this.#rescues = 0;
     this.#latencySum = 0;
     this.#durationSum = 0;
     this.#bytesIn = 0;

@@ -60,6 +60,8 @@ export class VersionTotals {
   readonly duration = new Float64Array(BUCKETS);
   readonly #inFlight = new Map<number, number>();
   #errors = 0;
+  #retries = 0;
+  #rescues = 0;
   #latencySum = 0;
   #durationSum = 0;
   #bytesIn = 0;
@@ -68,6 +70,14 @@ export class VersionTotals {
   constructor(service: string, version: string) {
     this.service = service;
     this.version = version;
+  }
+
+  get retries(): number {
+    return this.#retries;
+  }
+
+  get rescues(): number {
+    return this.#rescues;
   }
 
   /** Milliseconds. */
@@ -107,6 +117,8 @@ export class VersionTotals {
       this.duration[bucket]! += count;
     });
     this.#errors += counts.errors;
+    this.#retries += counts.retries;
+    this.#rescues += counts.rescues;
     this.#latencySum += counts.latencySum;
     this.#durationSum += counts.durationSum;
     this.#bytesIn += counts.bytesIn;

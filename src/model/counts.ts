@@ -11,6 +11,10 @@ export interface LedgerCounts {
   readonly errors: number;
   /** [index in FAULT_KINDS, count] pairs, flat. */
   readonly faults: readonly number[];
+  /** Attempts after the first, at this version. */
+  readonly retries: number;
+  /** Exchanges that failed here and were given to another version. */
+  readonly rescues: number;
   /** [bucket, count] pairs, flat: last byte of the request sent → response head. */
   readonly latency: readonly number[];
   /** [bucket, count] pairs, flat: first byte of the request → exchange over. */

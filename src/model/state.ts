@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
 import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './health.ts';
+import { RescueSchema, RetriesSchema } from './retry.ts';
 import { RolloutSchema } from './rollout.ts';
 import { EndpointTlsSchema } from './tls.ts';
 import { TrialSchema } from './trial.ts';
@@ -215,6 +216,8 @@ const structure = {
   override: Type.Optional(OverridePolicySchema),
   timeouts: Type.Optional(ServiceTimeoutsSchema),
   limits: Type.Optional(EndpointLimitsSchema),
+  retries: Type.Optional(RetriesSchema),
+  rescue: Type.Optional(RescueSchema),
   tls: Type.Optional(EndpointTlsSchema),
   sendProxyProtocol: Type.Optional(
     Type.Union([Type.Literal(1), Type.Literal(2)], {

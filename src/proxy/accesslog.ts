@@ -11,6 +11,8 @@ export interface AccessLine {
   readonly requestId: string;
   readonly service: string | undefined;
   readonly version: string | undefined;
+  /** The version that answered in its place; undefined if it did so itself. */
+  readonly rescuedBy: string | undefined;
   /** Why that version: override, header, cookie, minted, address or random. */
   readonly why: string | undefined;
   readonly method: string;
@@ -67,7 +69,7 @@ export class AccessLog {
     const latency = line.latency < 0 ? 'null' : micro(line.latency);
     const key = line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`;
     this.#sink.write(
-      `{"time":"${this.#time}","id":${json(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"why":${quoted(line.why)},"method":${json(line.method)},"path":${json(line.path)},"status":${line.status},"latency":${latency},"duration":${micro(line.duration)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${key}}\n`,
+      `{"time":"${this.#time}","id":${json(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"rescuedBy":${quoted(line.rescuedBy)},"why":${quoted(line.why)},"method":${json(line.method)},"path":${json(line.path)},"status":${line.status},"latency":${latency},"duration":${micro(line.duration)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${key}}\n`,
     );
   }
 }

@@ -9,6 +9,7 @@ import type { Asker, End } from '../upstream/asker.ts';
 import type { Channel, Question } from '../upstream/channel.ts';
 import type { Pool } from '../upstream/pool.ts';
 import { hashKey } from './accesslog.ts';
+import { type Repeats, UNREAD } from './again.ts';
 import { faultAnswer } from './answer.ts';
 import type { Context } from './context.ts';
 import { callFailed, grpcAnswer, statusIn } from './grpc.ts';
@@ -19,8 +20,9 @@ import { forwardedOn } from './provenance.ts';
 import type { Requester } from './requester.ts';
 
 const GRPC_STATUS = ascii('grpc-status');
+const IDEMPOTENCY_KEY = ascii('idempotency-key');
 
-/** A request is tried on at most this many endpoints. */
+/** A request that nobody can have read is tried on at most this many endpoints. */
 const MOST_TRIES = 3;
 
 /**
@@ -41,7 +43,7 @@ export class Exchange implements Asker {
   /** Of the version chosen, on whose account it goes. */
   #lane: Lane | undefined;
   #channel: Channel | undefined;
-  /** Through which it is sent: the same, or that of its fallback. */
+  /** Through which it is sent: the same, or that of the version that rescues it. */
   #via: Lane | undefined;
   #pool: Pool | undefined;
   /** Waits for a connection, which must be a new one if `#fresh`. */
@@ -59,11 +61,13 @@ export class Exchange implements Asker {
   };
   /** More than `#question` has been sent, so there can be no second try. */
   #streamed = false;
-  /** The method is safe to repeat. */
+  /** It is safe to repeat: by its method, or since it has an Idempotency-Key. */
   #repeatable = true;
   #setCookie = '';
   #tried = 0;
   #tries = 0;
+  /** Attempts after the first. */
+  #retries = 0;
   #held = false;
   #status = 0;
   /** A gRPC call whose status says that the endpoint failed; its answer is 200 all the same. */
@@ -101,10 +105,14 @@ export class Exchange implements Asker {
     const lane = version.lane;
     this.#lane = lane;
     lane.traffic.ledger.begin();
-    this.#via = lane.balancer.empty ? this.#fallback(service, lane) : lane;
+    this.#via = lane;
+    if (lane.again !== undefined) {
+      lane.again.budgets.count(this.#startedAt);
+      this.#repeatable ||= head.findName(buffer, IDEMPOTENCY_KEY) >= 0;
+    }
     if (lane.maxBodyBytes > 0 && Math.max(head.contentLength, this.#bytesIn) > lane.maxBodyBytes)
       return this.#refuse(FAULTS.bodyTooLarge);
-    this.#compose(buffer, head, this.#via);
+    this.#compose(buffer, head, lane);
     this.#question.payload = text(buffer, from, to);
     this.#send();
   }
@@ -123,6 +131,7 @@ export class Exchange implements Asker {
     this.#setCookie = '';
     this.#tried = 0;
     this.#tries = 0;
+    this.#retries = 0;
     this.#status = 0;
     this.#callFailed = false;
     this.#why = undefined;
@@ -178,20 +187,6 @@ export class Exchange implements Asker {
     return version;
   }
 
-  /**
-   * The lane that stands in for one without an endpoint to use; that one itself, if none does. To have none is
-   * a failure of the version chosen, whoever answers in its place, or a dead candidate would look healthy.
-   */
-  #fallback(service: RoutedService<Lane>, lane: Lane): Lane {
-    const other = lane.fallback === undefined ? undefined : service.version(lane.fallback)?.lane;
-    if (other === undefined || other.balancer.empty) return lane;
-    lane.traffic.ledger.fault(FAULTS.noEndpoint);
-    this.#trial?.end(this.#ticket, FAULTS.noEndpoint.status, true, -1);
-    this.#trial = undefined;
-    this.#occasions = 0;
-    return other;
-  }
-
   /** Counts a choice that the split made for this key. */
   #assign(trial: TrialArm, buffer: Buffer, head: Head, key: FoundKey): void {
     this.#trial = trial;
@@ -231,11 +226,13 @@ export class Exchange implements Asker {
 
   /** To an endpoint that was not tried yet. */
   #send(): void {
-    const lane = this.#via!;
-    const pool = this.#tries < MOST_TRIES ? lane.balancer.pick(this.#tried) : undefined;
-    if (pool === undefined) return this.#give(FAULTS.noEndpoint);
+    this.#sendTo(this.#tries < MOST_TRIES ? this.#via!.balancer.pick(this.#tried) : undefined);
+  }
+
+  #sendTo(pool: Pool | undefined): void {
+    if (pool === undefined) return this.#again(FAULTS.noEndpoint);
     this.#tries++;
-    this.#tried |= lane.balancer.bit(pool);
+    this.#tried |= this.#via!.balancer.bit(pool);
     this.#pool = pool;
     pool.load++;
     this.#connect(false);
@@ -247,7 +244,7 @@ export class Exchange implements Asker {
     const { terms } = this.#via!;
     const channel = pool.take(terms.connect, fresh);
     if (channel === undefined) {
-      if (!pool.enqueue(this)) return this.#give(FAULTS.overloaded);
+      if (!pool.enqueue(this)) return this.#again(FAULTS.overloaded);
       this.#waiting = true;
       this.#fresh = fresh;
       this.#hold();
@@ -298,6 +295,7 @@ export class Exchange implements Asker {
   }
 
   answer(buffer: Buffer, head: Head, from: number, to: number, end: End): void {
+    if (head.status >= 500 && this.#lane!.again !== undefined && this.#replaces(head.status, end)) return;
     // One that comes before the request was sent to its end says nothing of how fast the endpoint is.
     const now = this.#context.clock.monotonic();
     if (this.client.requestRead) this.#latency = now - this.#sentAt;
@@ -361,17 +359,106 @@ export class Exchange implements Asker {
   }
 
   failed(fault: Fault): void {
-    const reused = this.#channel?.reused ?? false;
+    const stale = fault.retry === 'stale' && this.#channel!.reused;
     this.#channel = undefined;
-    if (this.#status === 0 && !this.#streamed) {
-      if (fault.retry === 'unsent') {
-        this.#via!.traffic.ledger.fault(fault);
-        this.#leavePool();
-        return this.#send();
-      }
-      if (fault.retry === 'stale' && reused && this.#repeatable) return this.#connect(true);
+    if (this.#status !== 0) return this.#give(fault);
+    if (stale && this.#repeatable && !this.#streamed) return this.#connect(true);
+    this.#again(fault);
+  }
+
+  // ---- another attempt, before any of an answer has gone out
+
+  /** An attempt came to nothing: another endpoint, the same version again, another version, or the end of it. */
+  #again(fault: Fault): void {
+    if (this.#streamed) return this.#give(fault);
+    const { again, traffic } = this.#via!;
+    const retries = this.#repeatable ? again?.retries : undefined;
+    if (fault.retry === 'unsent') {
+      traffic.ledger.fault(fault);
+      this.#leavePool();
+      this.#send();
+    } else if (retries?.afterFault(fault) && this.#mayRetry(retries)) {
+      traffic.ledger.fault(fault);
+      this.#retry();
+    } else {
+      const rescuer = this.#rescuerAfter(fault);
+      if (rescuer !== undefined) this.#rescue(rescuer, fault.status, fault);
+      else this.#give(fault);
     }
-    this.#give(fault);
+  }
+
+  /** Whether something else than this answer, from 500 on, is what the client will get. */
+  #replaces(status: number, end: End): boolean {
+    if (!this.#repeatable || this.#streamed) return false;
+    const { retries, rescue } = this.#via!.again!;
+    const retry = retries?.afterAnswer(status) && this.#mayRetry(retries);
+    const rescuer = !retry && rescue?.afterAnswer(status) ? this.#rescuer(rescue) : undefined;
+    if (!retry && rescuer === undefined) return false;
+    // One that has been read to its end is back in its pool.
+    if (end === undefined) this.#channel!.destroy();
+    this.#channel = undefined;
+    if (rescuer === undefined) this.#retry();
+    else this.#rescue(rescuer, status, undefined);
+    return true;
+  }
+
+  #mayRetry({ budget }: Repeats): boolean {
+    return this.#retries < this.#via!.again!.attempts && budget.spend(this.#context.clock.monotonic());
+  }
+
+  /** At another endpoint of this version, or at the same if there is no other. */
+  #retry(): void {
+    const { balancer, traffic } = this.#via!;
+    this.#retries++;
+    traffic.ledger.retry();
+    this.#leavePool();
+    this.#sendTo(balancer.pick(this.#tried) ?? balancer.pick(0));
+  }
+
+  #rescuerAfter(fault: Fault): Lane | undefined {
+    const { again, fallback } = this.#lane!;
+    if (fault === FAULTS.noEndpoint && fallback !== undefined) {
+      const lane = this.#other(fallback);
+      if (lane !== undefined) return lane;
+    }
+    const safe = this.#repeatable || UNREAD.has(fault);
+    return safe && again?.rescue?.afterFault(fault) ? this.#rescuer(again.rescue) : undefined;
+  }
+
+  /** The version that the settings let rescue this request. Who asked for a version is not given another. */
+  #rescuer({ budget }: Repeats): Lane | undefined {
+    const lane = this.#why === 'override' ? undefined : this.#other(this.#lane!.again!.to!);
+    return lane !== undefined && budget.spend(this.#context.clock.monotonic()) ? lane : undefined;
+  }
+
+  /** Another version by the table of this moment, if it can be of use and the request was not given to another before. */
+  #other(version: string): Lane | undefined {
+    if (this.#via !== this.#lane) return undefined;
+    const lane = this.#context.table?.service(this.#service!.name)?.version(version)?.lane;
+    return lane === undefined || lane.version === this.#lane!.version || lane.balancer.empty
+      ? undefined
+      : lane;
+  }
+
+  /**
+   * Gives the request to another version, at once and for good. That there was a failure is held against the
+   * version chosen, whoever answers in its place, or a dead candidate would look healthy.
+   */
+  #rescue(rescuer: Lane, status: number, fault: Fault | undefined): void {
+    const { line, traffic } = this.#lane!;
+    traffic.ledger.rescue();
+    if (fault !== undefined) traffic.ledger.fault(fault);
+    if (this.#trial !== undefined) this.#testify(this.#trial, status, true, fault);
+    this.#occasions = 0;
+    this.#unhold();
+    this.#leavePool();
+    this.#via = rescuer;
+    this.#question.lines = this.#question.lines.replace(`\r\n${line}`, () => `\r\n${rescuer.line}`);
+    this.#sentAt = -1;
+    this.#tried = 0;
+    this.#tries = 0;
+    this.#retries = 0;
+    this.#send();
   }
 
   // ---- what the client does
@@ -385,10 +472,24 @@ export class Exchange implements Asker {
     // While there is no channel the client is paused. A body with a hole in it must never be passed on.
     if (channel === undefined) return this.abort(FAULTS.badRequest);
     if (lane.maxBodyBytes > 0 && this.#bytesIn > lane.maxBodyBytes) return this.abort(FAULTS.bodyTooLarge);
-    this.#streamed = true;
+    if (!this.#keep(lane, buffer, from, to, end)) this.#streamed = true;
     const room = channel.write(buffer, from, to, end);
     if (end !== undefined) this.#sent(this.#context.clock.monotonic());
     else if (!room) this.client.pause();
+  }
+
+  /** Keeps what came of the body for another attempt, if it may be kept whole. */
+  #keep({ again }: Lane, buffer: Buffer, from: number, to: number, end: End): boolean {
+    const question = this.#question;
+    if (again === undefined || this.#streamed) return false;
+    if (question.payload.length + to - from > again.bodyBytes) {
+      question.payload = '';
+      return false;
+    }
+    question.payload += text(buffer, from, to);
+    question.end = end;
+    question.expects = false;
+    return true;
   }
 
   tunnelled(buffer: Buffer, from: number, to: number): void {
@@ -407,7 +508,9 @@ export class Exchange implements Asker {
 
   /** The client let its time pass, or its turn in the queue did not come. */
   expired(): void {
-    this.abort(this.#waiting ? FAULTS.overloaded : FAULTS.requestTimeout);
+    if (!this.#waiting) return this.abort(FAULTS.requestTimeout);
+    this.#stopWaiting();
+    this.#again(FAULTS.overloaded);
   }
 
   clientGone(fault: Fault): void {
@@ -461,6 +564,12 @@ export class Exchange implements Asker {
     return this.#via === this.#lane ? told : `${told}x-spillway-rescued: 1\r\n`;
   }
 
+  #stopWaiting(): void {
+    this.#waiting = false;
+    this.#pool!.forget(this);
+    this.client.waitFor(0);
+  }
+
   #leavePool(): void {
     if (this.#pool !== undefined) this.#pool.load--;
     this.#pool = undefined;
@@ -486,7 +595,7 @@ export class Exchange implements Asker {
     if (lane === undefined) {
       this.#context.countUnrouted(status);
     } else {
-      if (fault !== undefined) lane.traffic.ledger.fault(fault);
+      if (fault !== undefined) this.#via!.traffic.ledger.fault(fault);
       const own = this.#via === lane;
       const failed =
         !own || (fault === undefined ? status >= 500 || this.#callFailed : fault.side === 'upstream');
@@ -500,6 +609,7 @@ export class Exchange implements Asker {
       requestId: this.#requestId,
       service: this.#service?.name,
       version: lane?.version,
+      rescuedBy: this.#via === lane ? undefined : this.#via?.version,
       why: this.#why,
       method: this.#method,
       path: this.#path,
@@ -516,8 +626,7 @@ export class Exchange implements Asker {
   /** Lets go of everything: the exchange is lent on, and nothing of this request may be left in it. */
   #release(): void {
     this.#active = false;
-    if (this.#waiting) this.#pool!.forget(this);
-    this.#waiting = false;
+    if (this.#waiting) this.#stopWaiting();
     // Still there if nobody is interested in its answer any more; one that is complete is back in its pool.
     this.#channel?.destroy();
     this.#channel = undefined;

@@ -1,6 +1,7 @@
 import type { TrialArm } from '../metrics/trial.ts';
 import type { Balancer } from '../upstream/balancer.ts';
 import type { UpstreamTerms } from '../upstream/channel.ts';
+import type { Again } from './again.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the requests of one version go through, by one table: where to, on what terms, and who counts. */
@@ -14,6 +15,8 @@ export interface Lane {
   readonly terms: UpstreamTerms;
   /** Largest request body, bytes; 0 is no limit. */
   readonly maxBodyBytes: number;
+  /** What is done for requests whose attempt failed; undefined if nothing but what is always done. */
+  readonly again: Again | undefined;
   readonly traffic: Traffic;
   /** Who counts for this version in a trial; undefined while it is in none. */
   readonly trial: TrialArm | undefined;

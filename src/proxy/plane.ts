@@ -11,6 +11,7 @@ import { Balancer, type Place } from '../upstream/balancer.ts';
 import type { Pool } from '../upstream/pool.ts';
 import { Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
+import { Budgets } from './again.ts';
 import { Context, rulesOf, SWEEP } from './context.ts';
 import type { Lane } from './lane.ts';
 import { Listener } from './listener.ts';
@@ -44,6 +45,8 @@ export class DataPlane {
   readonly #listeners = new Map<string, Listener>();
   /** By service and version. */
   readonly #traffic = new Map<string, Traffic>();
+  /** By service. */
+  readonly #budgets = new Map<string, Budgets>();
   readonly #trials = new Trials();
   /** By service and version: what was told of their endpoints, and when, monotonic ms. */
   readonly #standings = new Map<string, { readonly standing: Standing; readonly at: number }>();
@@ -180,6 +183,7 @@ export class DataPlane {
       fallback: fallback ?? doc.fallback,
       terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
+      again: this.#budgetsOf(service).againOf(doc, version),
       traffic: this.#trafficOf(service, version),
       trial: this.#trials.arm(service, version, doc, this.#world.clock.monotonic()),
     };
@@ -205,6 +209,12 @@ export class DataPlane {
       pool.alarm = this.#world.alarm ?? pool.alarm;
     }
     balancer.seat(places, slowStart);
+  }
+
+  #budgetsOf(service: string): Budgets {
+    const budgets = this.#budgets.get(service) ?? new Budgets();
+    this.#budgets.set(service, budgets);
+    return budgets;
   }
 
   #trafficOf(service: string, version: string): Traffic {
@@ -234,5 +244,7 @@ export class DataPlane {
       const known = this.#context.table?.service(standing.service)?.version(standing.version);
       if (known === undefined) this.#standings.delete(id);
     }
+    for (const service of this.#budgets.keys())
+      if (this.#context.table?.service(service) === undefined) this.#budgets.delete(service);
   }
 }

@@ -259,6 +259,12 @@ const SINGLE: ReadonlyArray<readonly [what: string, from: string, to: string, li
     /^x\.yaml:9:\d+: services\.web\.fallback: there is no version "stabel"; the versions are stable, canary$/,
   ],
   [
+    'a rescue by a version there is not is told with those there are',
+    '    weights:',
+    '    rescue: { to: stabel }\n    weights:',
+    /services\.web\.rescue\.to: there is no version "stabel"; the versions are stable, canary$/,
+  ],
+  [
     'a version that falls back on itself is told',
     '"127.0.0.1:9002"] }',
     '"127.0.0.1:9002"], fallback: canary }',

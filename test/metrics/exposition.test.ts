@@ -33,11 +33,10 @@ function filled(): Totals {
   for (const worker of [1, 2])
     totals.add(
       [
-        {
-          service: 'web',
-          version: 'v1',
+        counts({
           codes: [200, 90, 499, 3, 502, 1],
-          errors: 0,
+          retries: 7,
+          rescues: 2,
           faults: [faultIndex(FAULTS.reset), 1],
           latency: [bucketOf(0.2), 50, bucketOf(7), 40, bucketOf(120_000), 1],
           duration: [bucketOf(8), 94],
@@ -46,7 +45,7 @@ function filled(): Totals {
           bytesIn: 1000,
           bytesOut: 5000,
           inFlight: worker,
-        },
+        }),
       ],
       worker,
     );
@@ -71,6 +70,8 @@ test('every number is shown under the name that dashboards rely on', async () =>
     `spillway_requests_total${at},code="200"} 180`,
     `spillway_requests_total${at},code="499"} 6`,
     `spillway_faults_total${at},kind="reset"} 2`,
+    `spillway_retries_total${at}} 14`,
+    `spillway_rescues_total${at}} 4`,
     `spillway_upstream_latency_seconds_bucket${at},le="0.0005"} 100`,
     `spillway_upstream_latency_seconds_bucket${at},le="0.005"} 100`,
     `spillway_upstream_latency_seconds_bucket${at},le="0.01"} 180`,

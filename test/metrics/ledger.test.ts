@@ -27,6 +27,9 @@ test('every number of an exchange is told once', () => {
   ledger.fault(FAULTS.refused);
   ledger.fault(FAULTS.refused);
   ledger.fault(FAULTS.headTimeout);
+  ledger.retry();
+  ledger.retry();
+  ledger.rescue();
   ledger.record(504, true, 12.5, 20.25, 100, 2000);
   assert.deepEqual(ledger.collect(), {
     service: 'app',
@@ -34,6 +37,8 @@ test('every number of an exchange is told once', () => {
     codes: [504, 1],
     errors: 1,
     faults: [kind(FAULTS.refused), 2, kind(FAULTS.headTimeout), 1],
+    retries: 2,
+    rescues: 1,
     latency: [bucketOf(12.5), 1],
     duration: [bucketOf(20.25), 1],
     latencySum: 12.5,

@@ -4,22 +4,10 @@ import { latencyBucket } from '../../src/analysis/latency.ts';
 import { bucketOf } from '../../src/base/histogram.ts';
 import { RecentLatency } from '../../src/metrics/recent.ts';
 import type { LedgerCounts } from '../../src/model/counts.ts';
+import { counts } from '../support/counts.ts';
 
 function ledger(version: string, ...latencies: number[]): LedgerCounts {
-  return {
-    service: 'shop',
-    version,
-    codes: [],
-    errors: 0,
-    faults: [],
-    latency: latencies.flatMap((ms) => [bucketOf(ms), 1]),
-    duration: [],
-    latencySum: 0,
-    durationSum: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    inFlight: 0,
-  };
+  return counts({ service: 'shop', version, latency: latencies.flatMap((ms) => [bucketOf(ms), 1]) });
 }
 
 test('latencies are remembered for five minutes, by version', () => {

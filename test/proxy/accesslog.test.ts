@@ -22,6 +22,7 @@ test('a line tells what happened, and no more', async (t) => {
     id: request.field('x-request-id'),
     service: 'app',
     version: 'v',
+    rescuedBy: null,
     why: 'header',
     method: 'POST',
     path: '/',

@@ -94,7 +94,8 @@ test('requests go to every address of a name, and a new table keeps them', async
   site.adopt({
     app: {
       versions: { stable: [stable.address], canary: [canary.address] },
-      weights: { stable: 1, canary: 99 },
+      weights: { stable: 0, canary: 100 },
+      maxBodyBytes: 1000,
     },
   });
   assert.deepEqual(await look(), ['canary', 'stable']);

@@ -8,6 +8,8 @@ export function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
     codes: [],
     errors: 0,
     faults: [],
+    retries: 0,
+    rescues: 0,
     latency: [],
     duration: [],
     latencySum: 0,

@@ -20,6 +20,7 @@ export type Draft = Partial<Omit<Service, 'versions' | 'split'>> & {
 export interface Line {
   readonly service: string | null;
   readonly version: string | null;
+  readonly rescuedBy: string | null;
   readonly why: string | null;
   readonly method: string;
   readonly status: number;
@@ -145,6 +146,16 @@ export class Site {
   record(): Promise<Line> {
     const line = this.#lines.shift();
     return line ? Promise.resolve(line) : patiently('a record', (resolve) => this.#waiting.push(resolve));
+  }
+
+  /** How often requests to a version were sent again, and how often another version took one over, so far. */
+  repeated(version: string, service = 'app'): { retries: number; rescues: number } {
+    this.#counts.push(...this.plane.collect());
+    const of = this.#counts.filter((each) => each.service === service && each.version === version);
+    return {
+      retries: of.reduce((total, each) => total + each.retries, 0),
+      rescues: of.reduce((total, each) => total + each.rescues, 0),
+    };
   }
 
   /** What was counted so far of a version. */

@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { connect, type Peer } from '../support/peer.ts';
+
+/** Connections that always have a request under way. */
+export const CLIENTS = 16;
+
+/** Keep-alive clients with a new key for every request. */
+export class Load {
+  total = 0;
+  readonly versions = new Map<string, number>();
+  readonly failures: string[] = [];
+  readonly #url: URL;
+  #stopped = false;
+  #running: Promise<void>[] = [];
+
+  constructor(url: string) {
+    this.#url = new URL(url);
+  }
+
+  async start(): Promise<void> {
+    const peers = await Promise.all(
+      Array.from({ length: CLIENTS }, () => connect(`${this.#url.hostname}:${this.#url.port}`)),
+    );
+    this.#running = peers.map((peer, client) => this.#ask(peer, client));
+  }
+
+  async answered(count: number): Promise<void> {
+    while (this.total < count && this.failures.length === 0)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
+
+  async #ask(peer: Peer, client: number): Promise<void> {
+    for (let turn = 0; !this.#stopped; turn++) {
+      peer.say(`GET / HTTP/1.1\r\nhost: shop\r\ncookie: spillway_key=user-${client}-${turn}\r\n\r\n`);
+      try {
+        const { line, body, field } = await peer.message();
+        if (!line.includes(' 200 ')) this.failures.push(line);
+        const version = field('x-spillway-version') ?? body;
+        this.versions.set(version, (this.versions.get(version) ?? 0) + 1);
+      } catch (fault) {
+        this.failures.push(String(fault));
+        break;
+      }
+      this.total++;
+    }
+    peer.socket.destroy();
+    if (!peer.socket.closed) await once(peer.socket, 'close');
+  }
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { CLI } from './command.ts';
+import { Load } from './load.ts';
+import { freeEndpoints, named, shop, startSite, until } from './site.ts';
+
+/** A sample version in a process of its own, answering. */
+async function sample(t: TestContext, name: string) {
+  const [endpoint] = await freeEndpoints(1);
+  const child = spawn(process.execPath, [CLI, 'sample', name, endpoint!], { stdio: 'ignore' });
+  const gone = once(child, 'exit');
+  t.after(() => child.kill('SIGKILL'));
+  await until(() => fetch(`http://${endpoint}/`).catch(() => undefined));
+  return { endpoint: endpoint!, child, gone };
+}
+
+test('a candidate killed under load costs the clients of GETs nothing', async (t) => {
+  const canary = await sample(t, 'canary');
+  const config = shop(await named(t, 'stable'), canary.endpoint);
+  const { shop: service } = config.services;
+  const site = await startSite(t, {
+    ...config,
+    services: { shop: { ...service!, weights: { stable: 50, canary: 50 }, rescue: {} } },
+  });
+  const load = new Load(site.proxy);
+  t.after(() => load.stop());
+  await load.start();
+  await load.answered(500);
+  assert.ok(load.versions.get('canary')! > 0, 'the canary has traffic');
+
+  canary.child.kill('SIGKILL');
+  await canary.gone;
+  await load.answered(load.total + 1000);
+  await load.stop();
+  assert.deepEqual(load.failures, []);
+
+  // Counters come up twice a second or so.
+  const { rescues, errors } = await until(async () => {
+    const text = await (await fetch(`${site.admin}/metrics`)).text();
+    const rescues = Number(
+      /^spillway_rescues_total\{service="shop",version="canary"\} (\d+)$/m.exec(text)?.[1],
+    );
+    const { totals } = (await site.status()).services.find(({ name }) => name === 'shop')!.versions[
+      'canary'
+    ]!;
+    return rescues > 0 && totals.errors === rescues ? { rescues, errors: totals.errors } : undefined;
+  });
+  t.diagnostic(`${load.total} requests, ${rescues} rescued, ${errors} errors of the canary, 0 failed`);
+});
