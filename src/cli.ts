@@ -4,10 +4,11 @@ import { Unreachable } from './process/ask.ts';
 import { LOCAL } from './process/local.ts';
 import { REMOTE } from './process/remote.ts';
 import { rollout } from './process/rollouts.ts';
+import { simulate } from './process/simulate.ts';
 import { EXIT, type Exit, HELP, overview, UsageError, type Verb, verbHelp } from './process/verb.ts';
 import { version } from './process/version.ts';
 
-const VERBS: Readonly<Record<string, Verb>> = { ...LOCAL, ...REMOTE, rollout };
+const VERBS: Readonly<Record<string, Verb>> = { ...LOCAL, ...REMOTE, rollout, simulate };
 
 process.exitCode = await main(process.argv.slice(2));
 

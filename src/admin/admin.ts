@@ -19,7 +19,7 @@ import { isLoopback } from './browser.ts';
 import { changeRoutes } from './changes.ts';
 import { healthRoutes } from './health.ts';
 import { readRoutes } from './reads.ts';
-import { rolloutRoutes } from './rollouts.ts';
+import { type Recordings, rolloutRoutes } from './rollouts.ts';
 import { createServer } from './server.ts';
 import type { Status } from './status.ts';
 import { Streams } from './streams.ts';
@@ -29,6 +29,7 @@ export interface AdminOptions {
   readonly commands: Commands;
   readonly totals: Totals;
   readonly insight: Insight;
+  readonly recordings: Recordings;
   /** The strategies and policies that the config file names at present. */
   catalogue(): Catalogue;
   readonly links: ApprovalLinks;
@@ -103,7 +104,15 @@ export function createAdmin(options: AdminOptions): Admin {
       readRoutes(app, { commands, totals, status, streams });
       changeRoutes(app, commands, changes);
       approvalRoutes(app, { commands, links, now: () => clock.now() });
-      rolloutRoutes(app, { commands, insight, changes, clock, links, catalogue: () => options.catalogue() });
+      rolloutRoutes(app, {
+        commands,
+        insight,
+        recordings: options.recordings,
+        changes,
+        clock,
+        links,
+        catalogue: () => options.catalogue(),
+      });
       healthRoutes(app, { status, exposition, metricsNeed });
     },
   );

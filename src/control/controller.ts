@@ -6,21 +6,31 @@ import type { Cause, Rollout, RolloutEvent } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { isEnded } from '../rollout/move.ts';
+import { shownRollout } from '../rollout/shown.ts';
 import type { Asking, ControlEvent } from './commands.ts';
 import type { Control } from './control.ts';
 import type { Errands } from './errands.ts';
 import type { Evidence } from './evidence.ts';
 import type { Flow, Insight } from './insight.ts';
 import { rolloutOf } from './lookup.ts';
+import { type Line, looked, type Seen } from './recording.ts';
 import type { Sample, Samples } from './samples.ts';
 import type { TrafficMeter } from './traffic.ts';
-import { look, type Watch, watchEpoch, withoutSources } from './watch.ts';
+import { type Watch, watchEpoch } from './watch.ts';
+
+/** Where what the judge is fed is taken down. Implemented by the store. */
+interface Recordings {
+  add(rollout: string, line: Line): void;
+  flush(rollout: string): Promise<void>;
+  retain(rollouts: ReadonlySet<string>): Promise<void>;
+}
 
 export interface ControllerParts {
   readonly control: Pick<Control, 'state' | 'happen' | 'subscribe'>;
   readonly evidence: Pick<Evidence, 'take' | 'seen' | 'harm' | 'missing' | 'baseline'>;
   readonly errands: Pick<Errands, 'attend' | 'reports' | 'close'>;
   readonly samples: Pick<Samples, 'attend' | 'take' | 'heard' | 'close'>;
+  readonly recordings: Recordings;
   readonly traffic: TrafficMeter;
   readonly clock: Clock;
   readonly log: Log;
@@ -51,6 +61,10 @@ export class Controller implements Insight {
   readonly #parts: ControllerParts;
   readonly #watches = new Map<string, Watch>();
   readonly #verdicts = new Map<string, Verdict>();
+  /** How each rollout stood when that was last recorded. */
+  readonly #recorded = new Map<string, Rollout>();
+  /** The rollouts that recordings are kept of. */
+  #kept: State['rollouts'];
   readonly #rollbacks = new Map<string, { service: string; cause: Cause; count: number }>();
   #decisions = { count: 0, seconds: 0 };
   #timer: NodeJS.Timeout | undefined;
@@ -140,13 +154,15 @@ export class Controller implements Insight {
     const began = clock.monotonic();
     const change = await this.#happen(rollout, this.#eventsOf(rollout, began / 1000));
     if (change === undefined) return;
+    // What a decision came of is worth being kept, but nobody waits for it.
+    void this.#parts.recordings.flush(rollout.id);
     const { count, seconds } = this.#decisions;
     this.#decisions = { count: count + 1, seconds: seconds + (clock.monotonic() - began) / 1000 };
   }
 
   /** What there is to say of a rollout at this look, `t` in monotonic seconds. */
-  #eventsOf(rollout: Rollout, t: number): RolloutEvent[] {
-    const { control, evidence, samples } = this.#parts;
+  #eventsOf(rollout: Rollout, t: number): readonly RolloutEvent[] {
+    const { control, evidence, samples, recordings, clock } = this.#parts;
     const service = own(control.state().services, rollout.service);
     const candidate = own(service?.versions ?? {}, rollout.candidate);
     if (candidate === undefined || candidate.endpoints.length === 0)
@@ -154,22 +170,34 @@ export class Controller implements Insight {
     if (service?.trial?.rollout !== rollout.id) return [{ type: 'tick' }];
 
     const { id, epoch, service: name, baseline } = rollout;
+    this.#record(rollout);
     let watch = this.#watches.get(id);
-    if (watch?.epoch !== epoch) watch = watchEpoch(watch, rollout, evidence.baseline(name, baseline), t);
+    if (watch?.epoch !== epoch) {
+      const before = evidence.baseline(name, baseline);
+      recordings.add(id, { type: 'epoch', t, baseline: before, anew: watch === undefined });
+      watch = watchEpoch(watch, rollout, before, t);
+    }
     const sampled = samples.take(rollout);
     const tick = { ...(evidence.take(id, t) ?? { t, batches: [] }), ...(sampled && { samples: sampled }) };
-    const looked = look(watch, tick);
-    const verdict = withoutSources(looked.verdict, evidence.missing(id));
-    this.#watches.set(id, looked.watch);
-    this.#verdicts.set(id, verdict);
-    const harm = evidence.harm(id);
-    const seen = evidence.seen(id) ?? { requests: 0, keys: 0 };
-    return [
-      ...(harm ? [{ type: 'harm', ...harm } as const] : []),
-      { type: 'verdict', epoch, verdict, seen },
-      // Only doors need it besides, and what was seen in one step must not count for the next.
-      ...(rollout.phase.at === 'waiting' ? [{ type: 'tick' } as const] : []),
-    ];
+    const missing = evidence.missing(id);
+    const seen: Seen = {
+      tick,
+      ...(missing.length > 0 && { missing }),
+      seen: evidence.seen(id) ?? { requests: 0, keys: 0 },
+      ...evidence.harm(id),
+    };
+    recordings.add(id, { type: 'look', at: clock.now(), ...seen });
+    const after = looked(watch, rollout, seen);
+    this.#watches.set(id, after.watch);
+    this.#verdicts.set(id, after.verdict);
+    return after.events;
+  }
+
+  /** How a rollout stands, if that has changed. */
+  #record(rollout: Rollout): void {
+    if (this.#recorded.get(rollout.id) === rollout) return;
+    this.#recorded.set(rollout.id, rollout);
+    this.#parts.recordings.add(rollout.id, { type: 'rollout', rollout: shownRollout(rollout) });
   }
 
   async #happen(rollout: Rollout, events: readonly RolloutEvent[]): Promise<RolloutChange | undefined> {
@@ -218,8 +246,12 @@ export class Controller implements Insight {
 
   #forget(live: ReadonlySet<string>): void {
     for (const id of this.#watches.keys()) if (!live.has(id)) this.#watches.delete(id);
+    for (const id of this.#recorded.keys()) if (!live.has(id)) this.#recorded.delete(id);
     const { rollouts = {} } = this.#parts.control.state();
     for (const id of this.#verdicts.keys()) if (!Object.hasOwn(rollouts, id)) this.#verdicts.delete(id);
+    if (rollouts === this.#kept) return;
+    this.#kept = rollouts;
+    void this.#parts.recordings.retain(new Set(Object.keys(rollouts)));
   }
 }
 

@@ -16,6 +16,7 @@ import type { Subscriber } from '../model/notification.ts';
 import type { Config, Settings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
+import type { Recordings } from '../store/recordings.ts';
 import type { Store } from '../store/store.ts';
 import { systemClock } from './clock.ts';
 import type { Crew } from './crew.ts';
@@ -25,6 +26,8 @@ import { version } from './version.ts';
 export interface HelmParts {
   /** Opens the store, which is closed with the helm. */
   readonly openStore: () => Promise<Store>;
+  /** The same of what rollouts are judged by; called while the store is open. */
+  readonly openRecordings: () => Recordings;
   readonly crew: Crew;
   readonly totals: Totals;
   readonly evidence: Evidence;
@@ -61,6 +64,8 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
   try {
     const store = await parts.openStore();
     open.push(() => store.close());
+    const recordings = parts.openRecordings();
+    open.push(() => recordings.close());
     const control = await createControl({
       store,
       serving: crew,
@@ -88,6 +93,7 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
       evidence,
       errands,
       samples,
+      recordings,
       traffic,
       clock: systemClock,
       log,
@@ -98,6 +104,7 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
       commands: control,
       totals,
       insight: controller,
+      recordings,
       catalogue: parts.catalogue,
       links,
       status: parts.status,

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   ORDERS,
@@ -11,6 +10,7 @@ import {
 import type { RolloutChange } from '../model/record.ts';
 import { type Admin, ask } from './ask.ts';
 import { ASKING, adminOf, CHANGING, PATIENCE, preconditionOf, TOKEN, timeoutOf } from './remote.ts';
+import { termsIn } from './terms.ts';
 import { type Call, EXIT, type Exit, UsageError, type Verb } from './verb.ts';
 
 /** What watching a rollout ends with. */
@@ -67,9 +67,10 @@ async function start(call: Call, service: string): Promise<Exit> {
   const candidate = call.text('candidate');
   if (candidate === undefined)
     throw new UsageError('Which version shall take over? Say --candidate VERSION.');
+  const file = call.text('file');
   const [baseline, build, strategy, policy] = ['baseline', 'build', 'strategy', 'policy'].map(call.text);
   const body: RolloutRequest = {
-    ...(await termsIn(call.text('file'))),
+    ...(file !== undefined && (await termsIn(file))),
     candidate,
     ...(baseline !== undefined && { baseline }),
     ...(build !== undefined && { build }),
@@ -158,17 +159,4 @@ function secondsOf(call: Call): number {
   if (text === undefined) return Number.POSITIVE_INFINITY;
   if (!/^\d{1,9}$/.test(text)) throw new UsageError(`"${text}" is not a number of seconds; write --for 600.`);
   return Number(text);
-}
-
-/** Strategy and policy as a file says them. The server checks what they hold. */
-async function termsIn(path: string | undefined): Promise<Pick<RolloutRequest, 'strategy' | 'policy'>> {
-  if (path === undefined) return {};
-  const { readSource } = await import('../config/source.ts');
-  const { value, faults } = readSource(await readFile(path, 'utf8'));
-  const [fault] = faults;
-  if (fault !== undefined) throw new UsageError(`${path}:${fault.line}:${fault.column}: ${fault.says}`);
-  const known = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!known || !Object.keys(value).every((key) => key === 'strategy' || key === 'policy'))
-    throw new UsageError(`${path} holds something else than strategy and policy; write each under its name.`);
-  return value;
 }

@@ -7,7 +7,7 @@ import { Evidence } from '../control/evidence.ts';
 import { Totals } from '../metrics/totals.ts';
 import { type Config, type Settings, settingsOf } from '../model/settings.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
-import { openStore } from '../store/open.ts';
+import { openRecordings, openStore } from '../store/open.ts';
 import { systemClock } from './clock.ts';
 import { Crew, type Orders } from './crew.ts';
 import { Door } from './door.ts';
@@ -93,6 +93,7 @@ export async function runSpillway(source: Source): Promise<Running> {
     };
     const helm = await takeHelm({
       openStore: () => openStore(settings.store, base, log),
+      openRecordings: () => openRecordings(settings.store, base, log),
       crew,
       totals,
       evidence,

@@ -1,7 +1,8 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Log } from '../base/log.ts';
 import { fileStore } from './file.ts';
 import { memoryStore } from './memory.ts';
+import { fileRecordings, memoryRecordings, type Recordings } from './recordings.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -12,4 +13,11 @@ export async function openStore(url: string, base: string, log: Log): Promise<St
   if (url === 'memory:') return memoryStore(log);
   if (url.startsWith('file:') && url.length > 5) return fileStore(resolve(base, url.slice(5)), log);
   throw new Error(`"${url}" is not a store; write memory: or file:DIRECTORY`);
+}
+
+/** Where what rollouts were judged by is recorded: beside the truth, where that is a directory. */
+export function openRecordings(url: string, base: string, log: Log): Recordings {
+  return url.startsWith('file:')
+    ? fileRecordings(join(resolve(base, url.slice(5)), 'recordings'), log)
+    : memoryRecordings(log);
 }

@@ -7,6 +7,7 @@ import { ApprovalLinks } from '../../src/gates/links.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import { NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
+import { memoryRecordings } from '../../src/store/recordings.ts';
 import { BLIND, HandClock, openHouse, token } from './house.ts';
 
 const TOKENS = [token('eve', 'viewer'), token('ci', 'operator'), token('root', 'admin')];
@@ -104,6 +105,7 @@ test('without tokens only loopback may listen', async (t) => {
       commands,
       totals: new Totals(),
       insight: BLIND,
+      recordings: memoryRecordings(silent),
       catalogue: () => NO_CATALOGUE,
       links: new ApprovalLinks(() => undefined, {}, new HandClock()),
       status: { ready: () => ({ ready: true }), workers: () => [], unrouted: () => ({}) },

@@ -16,6 +16,7 @@ import type { LinkSettings, Role, Token } from '../../src/model/settings.ts';
 import type { ServiceConfig, State } from '../../src/model/state.ts';
 import { type Catalogue, NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
+import { memoryRecordings } from '../../src/store/recordings.ts';
 import type { Store } from '../../src/store/store.ts';
 
 /** Time that stands still until it is wound. */
@@ -117,6 +118,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     links,
     totals,
     insight: BLIND,
+    recordings: memoryRecordings(silent),
     catalogue: () => options.catalogue ?? NO_CATALOGUE,
     clock,
     log: options.log ?? silent,

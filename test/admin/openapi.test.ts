@@ -15,6 +15,7 @@ const ROUTES = [
   'GET /v1/rollouts listRollouts RolloutList',
   'GET /v1/rollouts/{id} showRollout Rollout',
   'GET /v1/rollouts/{id}/decisions listDecisions DecisionList',
+  'GET /v1/rollouts/{id}/recording readRecording string',
   'GET /v1/services listServices ServiceList',
   'GET /v1/services/{service} showService Service',
   'GET /v1/services/{service}/evidence showEvidence Evidence',

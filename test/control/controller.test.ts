@@ -4,10 +4,12 @@ import type { Tick } from '../../src/analysis/evidence.ts';
 import { silent } from '../../src/base/log.ts';
 import { Controller } from '../../src/control/controller.ts';
 import type { Launch } from '../../src/control/launch.ts';
+import { readLines, replay } from '../../src/control/recording.ts';
 import { TrafficMeter } from '../../src/control/traffic.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import type { Rollout, RolloutEvent } from '../../src/model/rollout.ts';
 import { memoryStore } from '../../src/store/memory.ts';
+import { memoryRecordings } from '../../src/store/recordings.ts';
 import type { Store } from '../../src/store/store.ts';
 import { HandClock } from '../support/clock.ts';
 import { ASKING, controlOver, FragileStore } from './house.ts';
@@ -59,8 +61,18 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     heard: () => [],
     async close() {},
   };
+  const recordings = memoryRecordings(silent);
   const traffic = new TrafficMeter(new Totals());
-  const controller = new Controller({ control, evidence, errands, samples, traffic, clock, log: silent });
+  const controller = new Controller({
+    control,
+    evidence,
+    errands,
+    samples,
+    recordings,
+    traffic,
+    clock,
+    log: silent,
+  });
   await controller.start();
   t.after(async () => {
     await controller.close();
@@ -73,6 +85,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     controller,
     evidence,
     reports,
+    recordings,
     samples,
     clock,
     rollout: (): Rollout => control.state().rollouts![id]!,
@@ -174,6 +187,64 @@ describe('the controller', () => {
     await look(5);
     assert.equal(rollout().phase.at, 'stepping', 'it holds, and rolls nothing back');
     assert.ok(!JSON.stringify(await control.decisions(rollout().id)).includes('"a":"b"'));
+  });
+
+  test('what it was fed can be judged again, with the same verdicts byte for byte, or by another policy', async (t) => {
+    const { control, evidence, recordings, rollout, look } = await underControl(t, memoryStore(), {
+      ...LAUNCH,
+      strategy: {
+        type: 'canary',
+        steps: [{ weight: 10 }, { weight: 50, atLeast: 2, needs: { requests: 100 } }],
+      },
+      policy: {
+        mode: 'request',
+        thresholds: [{ metric: 'errorRate', above: 0.5, of: 'value', atLeast: 10 }],
+      },
+    });
+    const { id } = rollout();
+    evidence.candidate = [60, 0];
+    evidence.baseline_ = [60, 0];
+    await look(3);
+    await control.askRollout(id, { type: 'promote' }, ASKING);
+    await look();
+    evidence.candidate = [60, 20];
+    await look();
+    assert.equal(rollout().phase.at, 'rolledBack');
+    let text = '';
+    for await (const piece of recordings.read(id)) text += piece;
+    const lines = readLines(text);
+
+    const again = [...replay(lines)];
+    assert.equal(again.length, 5);
+    const [record] = await control.decisions(id);
+    const decided = again.at(-1)!;
+    assert.equal(decided.digest, record?.digest);
+    assert.equal(JSON.stringify(decided.verdict), JSON.stringify(record?.verdict));
+    assert.equal(decided.result, record?.result);
+    assert.deepEqual(
+      JSON.stringify([...replay(lines)]),
+      JSON.stringify(again),
+      'as often as it is asked for',
+    );
+
+    const { policy } = rollout();
+    const patient = [...replay(lines, { ...policy, alpha: 1e-30 })];
+    assert.deepEqual(
+      patient.map(({ verdict, result }) => [verdict.decision, result]),
+      Array.from({ length: 5 }, (_, i) => [
+        'continue',
+        i < 4 ? undefined : 'baking at 99.5 %: 300 requests without a finding',
+      ]),
+    );
+    const wire = { failures: 1, share: 0.1, times: 1 };
+    const strict = [
+      ...replay(lines, {
+        ...policy,
+        thresholds: [{ metric: 'p50', above: 0, of: 'value', atLeast: 1 }],
+        tripwire: wire,
+      }),
+    ];
+    assert.match(strict.at(-1)?.result ?? '', /^rolled back/);
   });
 
   test('takes the traffic back even if the store cannot be written, and writes it when it can', async (t) => {

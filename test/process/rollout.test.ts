@@ -55,6 +55,28 @@ async function start(t: TestContext, site: Site, terms: object, ...more: string[
   return spillway(args, { SPILLWAY_ADMIN: site.admin });
 }
 
+/** What rolled it back can be judged again as it was, and by a policy that would have waited. */
+async function simulates(t: TestContext, site: Site, id: string): Promise<void> {
+  const env = { SPILLWAY_ADMIN: site.admin };
+  const same = await spillway(['simulate', '--rollout', id], env);
+  assert.equal(same.code, 0, same.out + same.err);
+  assert.match(same.out, /; 1 of 1 decisions come out the same/);
+  assert.match(same.out, /-> rolled back: /);
+  const path = join(await scratch(t), 'policy.yaml');
+  await writeFile(path, 'policy: { alpha: 1.0e-200, tripwire: false }\n');
+  const other = await spillway(['simulate', '--rollout', id, '--policy', path, '--json'], env);
+  assert.equal(other.code, 0, other.out + other.err);
+  const { recorded, simulated, looks } = JSON.parse(other.out);
+  assert.ok(looks > 0 && recorded.at(-1).result.startsWith('rolled back'));
+  assert.ok(
+    simulated.every(({ result }: { result?: string }) => result === undefined),
+    other.out,
+  );
+  await writeFile(path, 'policy: { mode: request }\n');
+  const refused = await spillway(['simulate', '--rollout', id, '--policy', path], env);
+  assert.match(refused.err, /mode is request, and the evidence was counted with sticky/);
+}
+
 async function read<T>(site: Site, path: string): Promise<T> {
   const answer = await fetch(`${site.admin}${path}`);
   assert.equal(answer.status, 200, path);
@@ -78,6 +100,7 @@ test('a candidate that fails half of the time is off soon after its first error,
   const rollout = await newest(site);
   assert.equal(rollout.weight, 0);
   const [decision] = (await read<DecisionList>(site, `/v1/rollouts/${rollout.id}/decisions`)).decisions;
+  await simulates(t, site, rollout.id);
   assert.match(decision!.result, /^rolled back: /);
   assert.ok(decision!.harm ?? decision!.verdict, 'what it was judged by is recorded');
 

@@ -1,0 +1,95 @@
+import { policyFault } from '../analysis/policy.ts';
+import { judgePolicy } from '../control/policy.ts';
+import { type Line, type Replayed, replay } from '../control/recording.ts';
+import { readPolicy } from '../model/check.ts';
+import type { DecisionRecord, Policy, Rollout } from '../model/rollout.ts';
+import { policyOf } from '../rollout/policies.ts';
+import { UsageError } from './verb.ts';
+
+export { readLines } from '../control/recording.ts';
+
+/** What `--json` prints. */
+interface Simulation {
+  readonly rollout: string;
+  /** Looks that were recorded. */
+  readonly looks: number;
+  /** Whether the recording could not go on to the end. */
+  readonly brokenOff: boolean;
+  /** Decisions that the judge made: how many the replay made again, byte for byte, of how many recorded. */
+  readonly verified: { readonly same: number; readonly of: number };
+  readonly recorded: readonly Replayed[];
+  /** Left out without another policy. */
+  readonly simulated?: readonly Replayed[];
+}
+
+export function simulated(
+  rollout: string,
+  lines: readonly Line[],
+  decisions: readonly DecisionRecord[],
+  policy: Policy | undefined,
+): Simulation {
+  const looks = [...replay(lines)];
+  const byDigest = new Map(looks.map((each) => [each.digest, each]));
+  const judged = decisions.filter(({ verdict, harm }) => verdict !== undefined || harm !== undefined);
+  const same = judged.filter(({ digest, verdict, result }) => {
+    const again = byDigest.get(digest);
+    if (again?.result !== result) return false;
+    return verdict === undefined || JSON.stringify(again.verdict) === JSON.stringify(verdict);
+  });
+  return {
+    rollout,
+    looks: looks.length,
+    brokenOff: lines.some(({ type }) => type === 'brokenOff'),
+    verified: { same: same.length, of: judged.length },
+    recorded: changesOf(looks),
+    ...(policy && { simulated: changesOf(replay(lines, policy)) }),
+  };
+}
+
+/** The looks at which the verdict was another than before, or something was done. */
+function changesOf(looks: Iterable<Replayed>): Replayed[] {
+  const changes: Replayed[] = [];
+  let last: Replayed | undefined;
+  for (const look of looks) {
+    const isNew =
+      last === undefined ||
+      last.epoch !== look.epoch ||
+      last.verdict.decision !== look.verdict.decision ||
+      last.verdict.reason !== look.verdict.reason;
+    if (isNew || look.result !== undefined) changes.push(look);
+    last = look;
+  }
+  // Where it all ended is worth knowing, even if nothing came of it.
+  return last === undefined || changes.at(-1) === last ? changes : [...changes, last];
+}
+
+export function told({ rollout, looks, brokenOff, verified, recorded, simulated }: Simulation): string {
+  const { same, of } = verified;
+  return [
+    `Rollout ${rollout}, ${looks} looks${brokenOff ? '; the recording is broken off before its end' : ''}.`,
+    `As it was judged; ${same} of ${of} decisions come out the same, byte for byte:`,
+    ...recorded.map(line),
+    ...(simulated ? ['By the other policy:', ...simulated.map(line)] : []),
+    '',
+  ].join('\n');
+}
+
+function line({ at, where, verdict, result }: Replayed): string {
+  const done = result === undefined ? '' : ` -> ${result}`;
+  return `  ${new Date(at).toISOString()}  ${where}: ${verdict.says}${done}`;
+}
+
+/** The policy that a file asks for, if this rollout can be judged by it. Throws UsageError. */
+export function policyIn(path: string, asked: unknown, { plan, policy: own }: Rollout): Policy {
+  const request = readPolicy(typeof asked === 'string' ? { name: asked } : (asked ?? {}));
+  const policy = typeof request === 'string' ? request : policyOf(request);
+  if (typeof policy === 'string') throw new UsageError(`${path}: ${policy}.`);
+  const fault = policyFault(judgePolicy({ plan, policy }));
+  if (fault !== undefined) throw new UsageError(`${path}: ${fault}.`);
+  for (const name of ['mode', 'latencyTolerance'] as const)
+    if (policy[name] !== own[name])
+      throw new UsageError(
+        `${path}: ${name} is ${policy[name]}, and the evidence was counted with ${own[name]}; it cannot be another.`,
+      );
+  return policy;
+}
