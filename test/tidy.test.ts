@@ -27,6 +27,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/rate-limit': ['admin'],
   pino: ['process'],
   undici: ['process', 'gates'],
+  ioredis: ['store'],
 };
 
 /** What floors 0 to 2 may take from Node: arithmetic on addresses and hashes, nothing of the world. */

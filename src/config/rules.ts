@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import { cidrFault } from '../base/cidr.ts';
 import { endpointFault, formatAddress, parseAddress } from '../model/address.ts';
 import { EJECTION } from '../model/health.ts';
+import { placeOf } from '../model/place.ts';
 import { type Config, settingsOf } from '../model/settings.ts';
 import type { Match, ServiceConfig } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
@@ -25,6 +26,7 @@ export function ruleFindings(config: Partial<Config>): Finding[] {
     ...speeches(config.listen ?? []),
     ...tokens(config.admin?.tokens ?? []),
     ...links(config.admin?.links),
+    ...fleet(config),
     ...subscribers(config.notify ?? []),
     ...strategies(config),
     ...ranges(['trustedProxies'], config.trustedProxies),
@@ -149,6 +151,36 @@ function tokens(all: NonNullable<NonNullable<Config['admin']>['tokens']>): Findi
 function links(settings: NonNullable<Config['admin']>['links']): Finding[] {
   if (settings === undefined || URL.canParse(settings.url)) return [];
   return [wrong(['admin', 'links', 'url'], 'this is no URL; write it as in https://spillway.example.com')];
+}
+
+/** What is said of Redis must fit its URL. */
+function fleet({ store, fleet }: Partial<Config>): Finding[] {
+  const redis = store?.startsWith('redis') ?? false;
+  if (fleet !== undefined && !redis)
+    return [
+      wrong(
+        ['fleet'],
+        'without a store in Redis there is no fleet; write store: redis://HOST:PORT, or leave this out',
+      ),
+    ];
+  if (!redis) return [];
+  const place = placeOf(store ?? '');
+  if (typeof place === 'string') return [wrong(['store'], `this is no Redis: ${place}`)];
+  const { ca, cert, key } = fleet ?? {};
+  const halved = (cert === undefined) !== (key === undefined);
+  return [
+    ...(halved
+      ? [
+          wrong(
+            ['fleet', cert === undefined ? 'cert' : 'key'],
+            'cert and key belong together; give both or neither',
+          ),
+        ]
+      : []),
+    ...((ca ?? cert ?? key) !== undefined && !place.secure
+      ? [wrong(['store'], 'certificates are of use with TLS only; write rediss:// for redis://')]
+      : []),
+  ];
 }
 
 function subscribers(all: NonNullable<Config['notify']>): Finding[] {

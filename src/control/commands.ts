@@ -14,6 +14,8 @@ export interface Asking {
   readonly ifRevision?: number;
   /** How long to wait for the workers to confirm, in milliseconds. 0: do not wait, give no receipt. */
   readonly wait: number;
+  /** The token of the term in which a leader asks; what it decides is refused once another leads. */
+  readonly fence?: string;
 }
 
 /** What a person may ask of a rollout; who asks, and why, is said by the asking. */

@@ -8,7 +8,7 @@ import type { AuditEntry, Change, Released, RolloutChange } from '../model/recor
 import type { DecisionRecord } from '../model/rollout.ts';
 import type { ServiceConfig, State } from '../model/state.ts';
 import { type Weights, wholeVersion } from '../model/weights.ts';
-import { type AuditQuery, type Store, StoreUnavailable } from '../store/store.ts';
+import { type AuditQuery, Fenced, type Store, StoreUnavailable } from '../store/store.ts';
 import type { ServiceCommand, VersionBody } from './change.ts';
 import {
   type Asking,
@@ -43,9 +43,13 @@ export interface Control extends Commands {
   close(): Promise<void>;
 }
 
-/** Announces what the store holds, and follows it from then on. Throws StoreUnavailable if it cannot be read. */
+/**
+ * Announces what the store holds, and follows it from then on. Throws StoreUnavailable if it cannot be read, and
+ * nothing is known from before.
+ */
 export async function createControl(parts: ControlParts): Promise<Control> {
-  const control = new StoreControl(parts, await parts.store.read());
+  const { store } = parts;
+  const control = new StoreControl(parts, store.known?.() ?? (await store.read()));
   await control.start();
   return control;
 }
@@ -107,7 +111,12 @@ class StoreControl implements Control {
         .catch((err) => this.#log.warn({ err }, 'the store tells of a change, but cannot be read'));
     });
     // Somebody may have been faster than the watch.
-    await this.#turns.take(() => this.#follow());
+    await this.#turns
+      .take(() => this.#follow())
+      .catch((err: unknown) => {
+        if (this.#state.revision === 0 || !(err instanceof StoreUnavailable)) throw err;
+        this.#log.warn({ err }, 'the store cannot be read; what is known from before is served');
+      });
   }
 
   state(): State {
@@ -255,13 +264,15 @@ class StoreControl implements Control {
       if (decision === undefined) return { before, after: before, durable: true };
       const { services, rollouts, entry } = decision;
       const next = { services, ...(rollouts && { rollouts }) };
-      const after = await this.#store.replace(before.revision, next, entry);
+      const writing = this.#store.replace(before.revision, next, entry, asking.fence);
+      const after = await (decision.urgent ? this.#inHaste(writing) : writing).catch(refuseFenced);
       if (after !== undefined) {
         this.#serve(after);
         this.#tell(after, [{ ...entry, revision: after.revision }]);
         return { before, after, durable: true };
       }
       await this.#catchUp();
+      if (command.type === 'weights') this.#yieldToRollback(command.service, before);
       if (attempt === ATTEMPTS && !decision.urgent)
         throw new Refusal(
           'conflict',
@@ -269,6 +280,31 @@ class StoreControl implements Control {
           this.#state.revision,
         );
     }
+  }
+
+  /** Whoever is in a hurry waits so long for the store, and not longer: what is written late is no harm. */
+  async #inHaste(writing: Promise<State | undefined>): Promise<State | undefined> {
+    const { patience } = this.#store;
+    if (patience === undefined) return writing;
+    writing.catch(() => {});
+    const late = new AbortController();
+    const tooLong = pause(patience, undefined, { signal: late.signal }).then(() => {
+      throw new StoreUnavailable(`the store has not answered within ${patience} ms`);
+    });
+    tooLong.catch(() => {});
+    return Promise.race([writing, tooLong]).finally(() => late.abort());
+  }
+
+  /** Whoever set weights did not know of the rollback that was faster, and would undo it. */
+  #yieldToRollback(service: string, before: State): void {
+    const was = own(before.services, service)?.split;
+    const is = own(this.#state.services, service)?.split;
+    if (is?.cause !== 'rollback' || wholeVersion(is.weights) === undefined || is === was) return;
+    throw new Refusal(
+      'stale',
+      `service "${service}" was rolled back while this was tried; see what holds now, and ask again`,
+      this.#state.revision,
+    );
   }
 
   /** Serves what takes traffic back although the store cannot take it now. All else waits for the store. */
@@ -363,6 +399,11 @@ function pinned(command: Command, after: State): Command {
 /** Milliseconds until the store is tried again: twice as long each time, up to five seconds. */
 export function retryDelay(attempt: number): number {
   return Math.min(100 * 2 ** attempt, 5_000);
+}
+
+/** Decided by a leader that leads no more: whoever leads by now decides. */
+function refuseFenced(error: unknown): never {
+  throw error instanceof Fenced ? new Refusal('conflict', error.message) : error;
 }
 
 function unavailable(error: StoreUnavailable, { revision }: State): Refusal {

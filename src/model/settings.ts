@@ -216,6 +216,58 @@ export const AccessLogSchema = Type.Object(
   { additionalProperties: false },
 );
 
+const CREDENTIAL = ' env:NAME reads it from the environment.';
+const PEM =
+  ' A PEM file; a relative path starts at the config file. env:NAME reads the PEM itself from the environment.';
+
+export const FleetSchema = Type.Object(
+  {
+    name: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+        description:
+          'Replicas with the same name in the same Redis share truth and evidence. Default spillway.',
+      }),
+    ),
+    replica: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+        description: 'What this replica is called. Default: the name of the host.',
+      }),
+    ),
+    lease: Type.Optional(
+      Type.Integer({
+        minimum: 300,
+        maximum: 60000,
+        description:
+          'Milliseconds after which another replica leads when nothing is heard of the one that did. Default 3000.',
+      }),
+    ),
+    mirror: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'Directory in which the newest truth is kept, to start with while Redis is away. A relative one starts at the config file. Default ./data.',
+      }),
+    ),
+    username: Type.Optional(Type.String({ minLength: 1, description: `ACL user of Redis.${CREDENTIAL}` })),
+    password: Type.Optional(Type.String({ minLength: 1, description: `Its password.${CREDENTIAL}` })),
+    sentinelPassword: Type.Optional(
+      Type.String({ minLength: 1, description: `Password of the sentinels, if they have one.${CREDENTIAL}` }),
+    ),
+    ca: Type.Optional(
+      Type.String({ minLength: 1, description: `Authority that a rediss:// server is verified with.${PEM}` }),
+    ),
+    cert: Type.Optional(Type.String({ minLength: 1, description: `Certificate shown to Redis.${PEM}` })),
+    key: Type.Optional(Type.String({ minLength: 1, description: `Its key.${PEM}` })),
+  },
+  {
+    additionalProperties: false,
+    description: 'Several replicas that share a Redis: only with a store of redis:// or the like.',
+  },
+);
+export type FleetSettings = Of<typeof FleetSchema>;
+
 export const LogSchema = Type.Object(
   {
     level: Type.Optional(
@@ -237,11 +289,12 @@ export const ConfigSchema = Type.Object(
     admin: Type.Optional(AdminSchema),
     store: Type.Optional(
       Type.String({
-        pattern: '^(memory:$|file:.+)',
+        pattern: '^(memory:$|file:.+|rediss?([+](sentinel|cluster))?://.+)',
         description:
-          'Where the truth is kept: memory:, or file:DIRECTORY. Default file:./data. A relative directory starts at the config file.',
+          'Where the truth is kept: memory:, file:DIRECTORY, or redis://HOST:PORT/DB for several replicas; rediss:// with TLS, redis+sentinel://HOST:PORT,…/GROUP, redis+cluster://HOST:PORT,…. Default file:./data. A relative directory starts at the config file.',
       }),
     ),
+    fleet: Type.Optional(FleetSchema),
     workers: Type.Optional(
       Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 0, maximum: 256 })], {
         description:
@@ -300,6 +353,7 @@ export interface Settings {
     readonly links?: LinkSettings;
   };
   readonly store: string;
+  readonly fleet: FleetSettings;
   readonly workers: number;
   readonly logLevel: string;
   readonly notify: readonly Subscriber[];
@@ -350,6 +404,7 @@ export function settingsOf(config: Omit<Config, 'services'>, cores: number): Set
       ...(config.admin?.links && { links: { for: 86_400, ...config.admin.links } }),
     },
     store: config.store ?? 'file:./data',
+    fleet: config.fleet ?? {},
     workers: config.workers === undefined || config.workers === 'auto' ? cores : config.workers,
     logLevel: config.log?.level ?? 'info',
     notify: config.notify ?? [],

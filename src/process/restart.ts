@@ -6,6 +6,7 @@ const ONCE: Readonly<Record<string, (settings: Settings) => unknown>> = {
   // Where links lead is looked up when one is made.
   admin: ({ admin: { links: _, ...admin } }) => admin,
   store: ({ store }) => store,
+  fleet: ({ fleet }) => fleet,
   workers: ({ workers }) => workers,
   'accessLog.path': ({ proxy }) => proxy.accessLog?.path,
 };

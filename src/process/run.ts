@@ -92,7 +92,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       unrouted: () => crew.unrouted(),
     };
     const helm = await takeHelm({
-      openStore: () => openStore(settings.store, base, log),
+      openStore: () => openStore(settings, { base, environment: process.env, clock: systemClock, log }),
       openRecordings: () => openRecordings(settings.store, base, log),
       crew,
       totals,

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
@@ -11,6 +11,7 @@ import { isErrno } from './errno.ts';
 import { Journal } from './journal.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { type AuditQuery, type Store, StoreUnavailable } from './store.ts';
+import { writeWhole } from './whole.ts';
 
 /** The layout of `state.json`. */
 const FORMAT = 1;
@@ -111,7 +112,7 @@ class FileStore implements Store {
       try {
         // The snapshot about to be replaced may be the only place that holds the entry before.
         await this.#journalEntry();
-        await writeSnapshot(this.#path, snapshot);
+        await writeWhole(this.#path, JSON.stringify({ format: FORMAT, ...snapshot }));
       } catch (cause) {
         throw new StoreUnavailable(`${this.#path} cannot be written: ${messageOf(cause)}`, { cause });
       }
@@ -173,18 +174,6 @@ class FileStore implements Store {
       await this.#lock.release();
     });
   }
-}
-
-async function writeSnapshot(path: string, { state, entry }: Snapshot): Promise<void> {
-  const beside = `${path}.next`;
-  const file = await open(beside, 'w', 0o600);
-  try {
-    await file.writeFile(JSON.stringify({ format: FORMAT, entry, state }));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(beside, path);
 }
 
 /** Never starts empty where there has been something before: that would take all services off the air. */

@@ -90,6 +90,24 @@ const SINGLE: ReadonlyArray<readonly [what: string, from: string, to: string, li
     /^x\.yaml:4:3: services\["my web"\]: "my web" is not a name; /,
   ],
   [
+    'a fleet without a Redis is told of it',
+    'services:',
+    'fleet: { name: edge }\nservices:',
+    /^x\.yaml:3:1: fleet: without a store in Redis there is no fleet; write store: redis:/,
+  ],
+  [
+    'a Redis whose URL lacks something is told what',
+    'services:',
+    'store: redis+sentinel://10.0.0.7\nservices:',
+    /^x\.yaml:3:1: store: this is no Redis: name the group that the sentinels watch/,
+  ],
+  [
+    'certificates without TLS are told',
+    'services:',
+    'store: redis://10.0.0.7\nfleet: { ca: env:CA }\nservices:',
+    /^x\.yaml:3:1: store: certificates are of use with TLS only; write rediss:/,
+  ],
+  [
     'weights that do not add up are refused, not corrected',
     'canary: 5 }',
     'canary: 4 }',
@@ -292,7 +310,7 @@ describe('of a faulty config', () => {
     const found = faults(`
 listn: []
 listen: [{ address: 8080 }]
-store: redis://x
+store: postgres://x
 services:
   broken: { match: [{ path: api }], versions: {}, weights: { a: 200 } }
   web:

@@ -4,6 +4,7 @@ import { type ControlEvent, Refusal } from '../../src/control/commands.ts';
 import { retryDelay } from '../../src/control/control.ts';
 import type { State } from '../../src/model/state.ts';
 import { memoryStore } from '../../src/store/memory.ts';
+import { Fenced, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { ASKING, controlOver, FragileStore, SERVICES } from './house.ts';
 
 const weightsIn = ({ services }: State): unknown => services['web']?.split.weights;
@@ -364,5 +365,84 @@ describe('while the store cannot be written', () => {
       [0, 1, 2, 3, 6, 50].map((attempt) => retryDelay(attempt)),
       [100, 200, 400, 800, 5000, 5000],
     );
+  });
+});
+
+describe('in a fleet', () => {
+  /** Two control planes that share a store, as two replicas do. */
+  async function two() {
+    const store = memoryStore();
+    const { control: a } = await controlOver(store);
+    const { control: b } = await controlOver(store);
+    return { store, a, b };
+  }
+
+  test('weights that a rollback overtakes give way to it', async () => {
+    const { store, a, b } = await two();
+    await a.setWeights('web', { stable: 90, canary: 10 }, ASKING);
+    const replace = store.replace.bind(store);
+    let rolledBack = false;
+    store.replace = async (...change) => {
+      if (rolledBack) return replace(...change);
+      rolledBack = true;
+      await b.rollback('web', undefined, ASKING);
+      return replace(...change);
+    };
+    await assert.rejects(a.setWeights('web', { stable: 0, canary: 100 }, ASKING), refusal('stale', 3));
+    assert.deepEqual(weightsIn(await store.read()), { stable: 100, canary: 0 });
+    await a.close();
+    await b.close();
+  });
+
+  test('what a leader decides that leads no more is refused', async () => {
+    const store = memoryStore();
+    const { control } = await controlOver(store);
+    store.replace = async (...[, , , fence]) => {
+      assert.equal(fence, 'an old term');
+      throw new Fenced('another replica leads by now');
+    };
+    await assert.rejects(
+      control.setWeights('web', { stable: 90, canary: 10 }, { ...ASKING, fence: 'an old term' }),
+      refusal('conflict'),
+    );
+    await control.close();
+  });
+
+  test('a rollback does not wait for a store that hangs', async () => {
+    const store: Store = memoryStore();
+    const { control, serving } = await controlOver(store);
+    await control.setWeights('web', { stable: 90, canary: 10 }, ASKING);
+    const hanging: Store = {
+      patience: 1,
+      read: () => store.read(),
+      replace: (...change) => store.replace(...change),
+      watch: (listener) => store.watch(listener),
+      audit: (query) => store.audit(query),
+      close: () => store.close(),
+    };
+    const { control: hasty, serving: served } = await controlOver(hanging);
+    hanging.replace = () => new Promise(() => {});
+    const change = await hasty.rollback('web', undefined, ASKING);
+    assert.equal(change.durable, false);
+    assert.deepEqual(weightsIn(served.announced.at(-1)!), { stable: 100, canary: 0 });
+    assert.deepEqual(weightsIn(serving.announced.at(-1)!), { stable: 90, canary: 10 });
+    hanging.replace = (...change) => store.replace(...change);
+    await hasty.close();
+    assert.deepEqual(weightsIn(await store.read()), { stable: 100, canary: 0 });
+    await control.close();
+  });
+
+  test('what is known is served while the store cannot be read', async () => {
+    const store = memoryStore();
+    const { control } = await controlOver(store);
+    const state = control.state();
+    await control.close();
+    store.known = () => state;
+    store.read = async () => {
+      throw new StoreUnavailable('away');
+    };
+    const { control: started, serving } = await controlOver(store);
+    assert.deepEqual(serving.revisions, [1]);
+    await started.close();
   });
 });

@@ -27,10 +27,11 @@ test('everything that a process takes only once is named', () => {
       ...config,
       admin: { address: '127.0.0.1:9091' },
       store: 'file:./data',
+      fleet: { name: 'edge' },
       workers: 3,
       accessLog: { path: 'access.log' },
     },
     1,
   );
-  assert.deepEqual(restartNeeded(running, wanted), ['admin', 'store', 'workers', 'accessLog.path']);
+  assert.deepEqual(restartNeeded(running, wanted), ['admin', 'store', 'fleet', 'workers', 'accessLog.path']);
 });

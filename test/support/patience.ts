@@ -19,6 +19,17 @@ export async function eventually(awaited: string, holds: () => boolean): Promise
   }
 }
 
+/** Does something again and again until it succeeds; in the end fails as it last did. */
+export async function atLast<T>(task: () => T | Promise<T>): Promise<T> {
+  for (const end = performance.now() + PATIENCE; ; await pause(20)) {
+    try {
+      return await task();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+  }
+}
+
 /** Waits until a number has stopped changing: whatever made it grow is held up. Gives back the number. */
 export async function standstill(count: () => number): Promise<number> {
   for (let before = -1, still = 0; ; await pause(20)) {

@@ -1,0 +1,63 @@
+/**
+ * What replicas that share a store have in common besides the truth. Nothing of it is ever needed to serve: every
+ * call may fail with StoreUnavailable, and what is lost with Redis is told anew.
+ */
+export interface Link {
+  /** This process among all there ever were: the name of its replica, and a mark of its own. */
+  readonly self: string;
+  /** What is heard at each sign of life, several times a lease. */
+  follow(plane: Plane): void;
+  /** Whether the store is reached, as last tried. */
+  readonly health: Health;
+  /** Tells everybody of something, at once, if they happen to listen. */
+  say(topic: Topic, words: string): Promise<void>;
+  hear(topic: Topic, listener: (words: string) => void): void;
+  /** Leaves evidence for whoever leads; kept for some time. */
+  post(words: string): Promise<void>;
+  /** The evidence that others left since the last call; at the first call, from then on. */
+  gather(): Promise<readonly string[]>;
+}
+
+export type Topic = 'ask' | 'answer';
+
+export interface Health {
+  readonly up: boolean;
+  /** Since when, wall-clock ms. */
+  readonly since: number;
+  /** Why it is not up. */
+  readonly why?: string;
+  /** Milliseconds that the last sign of life took. */
+  readonly lag?: number;
+}
+
+/** Whoever looks after the fleet; told by the store, which keeps the time. */
+export interface Plane {
+  /** What others are to know of this replica. */
+  card(): object;
+  /** Whether this replica would lead. */
+  readonly willing: boolean;
+  beat(beat: Beat): void;
+  /** Redis has not answered. */
+  missed(): void;
+}
+
+/** What a sign of life brought back. */
+export interface Beat {
+  /** The token of the term if this replica leads: what is written with it is refused once anybody else has led. */
+  readonly token: string | undefined;
+  /** Monotonic ms until when nobody else leads for certain. */
+  readonly until: number;
+  /** The clock of this machine less that of Redis, ms. */
+  readonly offset: number;
+  readonly revision: number;
+  /** All that were heard in the last while, this one too. */
+  readonly replicas: readonly Sighting[];
+}
+
+export interface Sighting {
+  readonly self: string;
+  readonly leads: boolean;
+  /** Milliseconds since it was last seen. */
+  readonly age: number;
+  readonly card: unknown;
+}

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** A real redis-server of the tests' own, that keeps nothing on the disk. It can be frozen, killed and started anew. */
+export class RedisServer {
+  readonly address: string;
+  readonly #directory: string;
+  readonly #options: readonly string[];
+  #child: ChildProcess;
+
+  private constructor(address: string, directory: string, options: readonly string[]) {
+    this.address = address;
+    this.#directory = directory;
+    this.#options = options;
+    this.#child = this.#spawn();
+  }
+
+  /** To be stopped by whoever started it. */
+  static async start(...options: string[]): Promise<RedisServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'spillway-redis-'));
+    const server = new RedisServer(`127.0.0.1:${await freePort()}`, directory, options);
+    await server.#answers();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://${this.address}/0`;
+  }
+
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  /** Ends it as a crash does: whatever it held is lost. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+
+  /** Starts it again at the same address, with nothing. */
+  async restart(): Promise<void> {
+    await this.kill();
+    this.#child = this.#spawn();
+    await this.#answers();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** What it says to a command, as it comes over the line. */
+  async ask(...command: string[]): Promise<string> {
+    const [host, port] = this.#parts;
+    const socket = connect({ host, port });
+    try {
+      await once(socket, 'connect');
+      socket.write(
+        `*${command.length}\r\n${command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
+      );
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      return answer.toString();
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  get #parts(): [string, number] {
+    const [host = '', port = ''] = this.address.split(':');
+    return [host, Number(port)];
+  }
+
+  #spawn(): ChildProcess {
+    const [host, port] = this.#parts;
+    return spawn(
+      'redis-server',
+      ['--bind', host, '--port', String(port), '--save', '', '--appendonly', 'no', ...this.#options],
+      { cwd: this.#directory, stdio: 'ignore' },
+    );
+  }
+
+  async #answers(): Promise<void> {
+    for (;;) {
+      try {
+        await this.ask('PING');
+        return;
+      } catch (error) {
+        if (this.#child.exitCode !== null) throw error;
+        await pause(20);
+      }
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
