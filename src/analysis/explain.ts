@@ -125,9 +125,10 @@ function arm(policy: Policy, state: JudgeState, which: 'canary' | 'stable'): Arm
   // A failure may be known before its trial's tick is counted.
   const bad = Math.min(failures, trials);
   const [low, high] = rateInterval(bad, trials, DISPLAY_ALPHA);
-  const stretch = which === 'canary' ? 1 + policy.latencyTolerance : 1;
+  const leniency =
+    which === 'canary' ? { tolerance: policy.latencyTolerance, slack: policy.latencySlack } : undefined;
   const quantiles = Object.entries({ p50: 0.5, p95: 0.95, p99: 0.99 }).flatMap(([name, q]) => {
-    const range = latencyQuantile(seen.latency, which, q, DISPLAY_ALPHA, stretch);
+    const range = latencyQuantile(seen.latency, which, q, DISPLAY_ALPHA, leniency);
     return range ? [[name, rangeOf(range.value, range.low, range.high)] as const] : [];
   });
   return {

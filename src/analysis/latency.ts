@@ -7,7 +7,7 @@ export const LATENCY_BUCKETS = 320;
 const FIRST_MS = 0.1;
 const WIDTH = Math.log(1.05);
 
-/** The bucket of a latency in milliseconds. A canary's is first divided by 1 + tolerance (`leniently`). */
+/** The bucket of a latency in milliseconds. A canary's is first made less (`leniently`). */
 export function latencyBucket(ms: number): number {
   if (ms <= FIRST_MS) return 0;
   return Math.min(LATENCY_BUCKETS - 1, Math.floor(Math.log(ms / FIRST_MS) / WIDTH));
@@ -18,12 +18,23 @@ export function logMiddle(bucket: number): number {
   return Math.log(FIRST_MS) + (bucket + 0.5) * WIDTH;
 }
 
+/** How much slower a canary may be, whichever is more: as a part of 1, and in milliseconds. */
+export interface Leniency {
+  readonly tolerance: number;
+  readonly slack: number;
+}
+
 /**
- * The head start a canary's latency gets before it is bucketed: the null becomes "at most `tolerance`
- * slower", and all else stays as if there were no tolerance.
+ * The head start a canary's latency gets before it is bucketed: the null becomes "no slower than is borne",
+ * and all else stays as if everything had to be as fast.
  */
-export function leniently(ms: number, tolerance: number): number {
-  return ms / (1 + tolerance);
+export function leniently(ms: number, { tolerance, slack }: Leniency): number {
+  return Math.min(ms / (1 + tolerance), Math.max(0, ms - slack));
+}
+
+/** The latency that such a one was; below the slack nobody knows, and the slack is the most it can have been. */
+export function strictly(ms: number, { tolerance, slack }: Leniency): number {
+  return Math.max(ms * (1 + tolerance), ms + slack);
 }
 
 /**

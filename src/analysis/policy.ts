@@ -16,6 +16,8 @@ export interface Policy {
   readonly errorCeiling: number;
   /** How much slower a canary may be, as a fraction. */
   readonly latencyTolerance: number;
+  /** And in milliseconds, if that is more: below it the machine is measured, not the version. */
+  readonly latencySlack: number;
   /** Latencies of a step's first seconds are left out. */
   readonly latencyWarmup: number;
   /** Stable latencies that a baseline must hold; with fewer all latency tests stay off. */
@@ -123,6 +125,7 @@ export const DEFAULT_POLICY: Policy = {
   spareSteps: 0,
   errorCeiling: 0.05,
   latencyTolerance: 0.1,
+  latencySlack: 1,
   latencyWarmup: 30,
   minBaseline: 500,
   minCanaryEvents: 3,

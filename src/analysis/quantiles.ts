@@ -1,6 +1,6 @@
 import type { Marked } from './evidence.ts';
 import { quantileRanks } from './intervals.ts';
-import { logMiddle } from './latency.ts';
+import { type Leniency, logMiddle, strictly } from './latency.ts';
 
 /** A quantile of latencies in milliseconds, with its interval. An undefined bound is unbounded. */
 export interface QuantileRange {
@@ -11,14 +11,14 @@ export interface QuantileRange {
 
 /**
  * The q-quantile of one version's latencies, read off the judge's buckets; undefined if there are none.
- * `stretch` undoes the head start that a canary's latencies got.
+ * `leniency`: the head start that these latencies got, to be undone.
  */
 export function latencyQuantile(
   latency: Marked,
   arm: 'canary' | 'stable',
   q: number,
   alpha: number,
-  stretch = 1,
+  leniency: Leniency = { tolerance: 0, slack: 0 },
 ): QuantileRange | undefined {
   const counts = latency.map(
     ([bucket, canary, all]) => [bucket, arm === 'canary' ? canary : all - canary] as const,
@@ -31,7 +31,7 @@ export function latencyQuantile(
       below += count;
       return below >= rank;
     })![0];
-    return Math.exp(logMiddle(bucket)) * stretch;
+    return strictly(Math.exp(logMiddle(bucket)), leniency);
   };
   const [low, high] = quantileRanks(n, q, alpha);
   return {

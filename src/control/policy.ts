@@ -28,6 +28,7 @@ export function judgePolicy({ plan, policy }: Pick<Rollout, 'plan' | 'policy'>):
     beta: policy.beta,
     errorCeiling: policy.errorCeiling,
     latencyTolerance: policy.latencyTolerance,
+    latencySlack: policy.latencySlack,
     metrics: policy.metrics.filter(({ use }) => use !== 'off').map(metricOf),
     steps: [
       ...plan.steps.map(({ weight, atLeast }) => stepOf(weight, atLeast)),

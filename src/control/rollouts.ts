@@ -133,7 +133,7 @@ function trialOf(
   epoch: number,
   { marks }: Circumstances,
 ): Trial {
-  const { mode, latencyTolerance: tolerance, metrics } = policy;
+  const { mode, latencyTolerance: tolerance, latencySlack: slack, metrics } = policy;
   const business = metrics
     .filter(({ kind, use }) => (kind === 'conversion' || kind === 'value') && use !== 'off')
     .map(({ name, kind, when, worse = 'lower' }) => ({
@@ -147,7 +147,7 @@ function trialOf(
     baseline,
     candidate,
     sticky: mode === 'sticky',
-    latency: { tolerance, ...marks?.(service, baseline) },
+    latency: { tolerance, slack, ...marks?.(service, baseline) },
     ...(business.length > 0 && { business }),
   };
 }

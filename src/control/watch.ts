@@ -34,11 +34,13 @@ export function watchEpoch(
   const { epoch, plan, phase } = rollout;
   const policy = before?.policy ?? judgePolicy(rollout);
   const step = judgedStep(plan, phase);
+  // Without it the judge asks nothing of latency: who has switched it off does not wait for it either.
+  const latencies = policy.metrics.some(({ kind }) => kind.startsWith('latency')) ? baseline : [];
   return {
     policy,
     epoch,
-    judge: startStep(before?.judge ?? startJudge(policy, baseline, t), policy, step, t, baseline),
-    digest: chained(before?.digest ?? '', { epoch, step, t, baseline }),
+    judge: startStep(before?.judge ?? startJudge(policy, latencies, t), policy, step, t, latencies),
+    digest: chained(before?.digest ?? '', { epoch, step, t, baseline: latencies }),
   };
 }
 

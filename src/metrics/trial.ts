@@ -1,6 +1,13 @@
 import { SLOTS } from '../analysis/dispersion.ts';
 import { propensity } from '../analysis/evidence.ts';
-import { LATENCY_BUCKETS, latencyBucket, leniently, logMiddle } from '../analysis/latency.ts';
+import {
+  LATENCY_BUCKETS,
+  type Leniency,
+  latencyBucket,
+  leniently,
+  logMiddle,
+  strictly,
+} from '../analysis/latency.ts';
 import { DEFAULT_POLICY } from '../analysis/policy.ts';
 import { dispersionSlotOf, noUnits, unitSlotOf } from '../analysis/units.ts';
 import { readValue, VALUE_BUCKETS, valueBucket } from '../analysis/value.ts';
@@ -131,7 +138,7 @@ export class TrialArm {
   readonly #batch: Batch;
   readonly #arm: Arm;
   readonly #sticky: boolean;
-  readonly #headStart: number;
+  readonly #leniency: Leniency;
   readonly #p95: number;
   readonly #p99: number;
   /** Nobody who waited so long at most, in ms, is slow: spares the others the logarithm. */
@@ -142,15 +149,16 @@ export class TrialArm {
 
   constructor(recorder: TrialRecorder, batch: Batch, arm: Arm) {
     const { sticky, latency = {}, business = [] } = recorder.trial;
-    const { tolerance = DEFAULT_POLICY.latencyTolerance, p95, p99 } = latency;
+    const { latencyTolerance, latencySlack } = DEFAULT_POLICY;
+    const { tolerance = latencyTolerance, slack = latencySlack, p95, p99 } = latency;
     this.#recorder = recorder;
     this.#batch = batch;
     this.#arm = arm;
     this.#sticky = sticky;
-    this.#headStart = arm === CANDIDATE ? tolerance : 0;
+    this.#leniency = arm === CANDIDATE ? { tolerance, slack } : { tolerance: 0, slack: 0 };
     this.#p95 = p95 ?? LATENCY_BUCKETS;
     this.#p99 = p99 ?? LATENCY_BUCKETS;
-    this.#patience = Math.exp(logMiddle(Math.min(this.#p95, this.#p99))) * (1 + this.#headStart);
+    this.#patience = strictly(Math.exp(logMiddle(Math.min(this.#p95, this.#p99))), this.#leniency);
     this.#business = business;
     this.converts = business.some(({ when }) => when !== undefined);
   }
@@ -228,7 +236,7 @@ export class TrialArm {
   }
 
   #bucket(ms: number): number {
-    return latencyBucket(leniently(ms, this.#headStart));
+    return latencyBucket(leniently(ms, this.#leniency));
   }
 
   #disperse(ticket: Ticket, column: number): void {

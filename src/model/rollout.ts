@@ -523,6 +523,11 @@ export const PolicySchema = Type.Object(
       minimum: 0,
       description: 'How much slower is no matter, as a part of 1.',
     }),
+    latencySlack: Type.Number({
+      minimum: 0,
+      description:
+        'The same in milliseconds, if that is more: so little is up to the machine, not to the version.',
+    }),
     metrics: Type.Array(MetricSchema, { minItems: 1, maxItems: 50 }),
     thresholds: Type.Array(ThresholdSchema, { maxItems: 20 }),
     onWorse: Type.Enum(['rollback', 'pause', 'notify']),

@@ -61,6 +61,9 @@ export const TrialSchema = Type.Object(
               description: 'How much slower the candidate may be, as a part of 1. Default 0.1.',
             }),
           ),
+          slack: Type.Optional(
+            Type.Number({ minimum: 0, description: 'The same in milliseconds, if that is more. Default 1.' }),
+          ),
           warmUp: Type.Optional(
             Type.Number({
               minimum: 0,

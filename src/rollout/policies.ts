@@ -15,6 +15,7 @@ const STANDARD: Policy = {
   beta: 0.05,
   errorCeiling: 0.05,
   latencyTolerance: 0.1,
+  latencySlack: 1,
   metrics: [
     { name: 'errorRatio', kind: 'errorRatio', weight: 4 },
     { name: 'errorCeiling', kind: 'errorCeiling', weight: 1 },

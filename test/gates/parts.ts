@@ -163,6 +163,7 @@ export const ROLLOUT: Rollout = {
     beta: 0.05,
     errorCeiling: 0.5,
     latencyTolerance: 0.1,
+    latencySlack: 1,
     metrics: [{ name: 'errors', kind: 'errorRatio' }],
     thresholds: [],
     onWorse: 'rollback',

@@ -14,7 +14,7 @@ const REQUEST: Trial = {
   baseline: 'stable',
   candidate: 'canary',
   sticky: false,
-  latency: { tolerance: 0, warmUp: 0, p95: latencyBucket(50), p99: latencyBucket(200) },
+  latency: { tolerance: 0, slack: 0, warmUp: 0, p95: latencyBucket(50), p99: latencyBucket(200) },
   business: [{ name: 'orders', when: { method: 'POST', path: '/orders' } }],
 };
 const STICKY: Trial = { ...REQUEST, sticky: true };
@@ -133,6 +133,24 @@ test("latencies leave out the warm-up, errors do not; the candidate's get their 
     [latencyBucket(60), 1, 1],
     [latencyBucket(90), 0, 1],
   ]);
+});
+
+test('what is slower by no more than the slack is not slower', () => {
+  const latency = { tolerance: 0.1, slack: 1, warmUp: 0, p95: latencyBucket(2) };
+  const recorder = new TrialRecorder({ ...REQUEST, latency }, 0);
+  const [plain, lenient] = armsOf(recorder);
+  plain.end(assign(plain, 'ann'), 200, false, 0.3);
+  lenient.end(assign(lenient, 'ann'), 200, false, 0.9);
+  lenient.end(assign(lenient, 'bob'), 200, false, 3);
+  lenient.end(assign(lenient, 'cid'), 200, false, 110);
+  const buckets = tickOf(recorder).batches[0]?.latency?.map(([bucket]) => bucket);
+  assert.deepEqual(
+    buckets?.toSorted((a, b) => a - b),
+    [latencyBucket(0), latencyBucket(0.3), latencyBucket(2), latencyBucket(100)],
+  );
+  const waits = assign(lenient, 'dan');
+  assert.equal(lenient.wait(waits, 2.9), waits);
+  assert.notEqual(lenient.wait(waits, 3.3), waits);
 });
 
 test('a request that hangs is slow as soon as it has waited so long, and slow once', () => {

@@ -7,7 +7,7 @@ export interface Tally {
   errors: number;
 }
 
-/** Steady traffic of ever new users, until the test is over. */
+/** Steady traffic of so many users who come again and again, in no order, until the test is over. */
 export class Traffic {
   readonly versions = new Map<string, Tally>();
   /** When a version was last seen to answer, and when it was first seen to fail, monotonic ms. */
@@ -17,11 +17,14 @@ export class Traffic {
   readonly #timer: NodeJS.Timeout;
 
   /** `rate`: requests a second. */
-  constructor(t: TestContext, url: string, rate: number) {
+  constructor(t: TestContext, url: string, rate: number, users: number) {
     const began = performance.now();
-    let sent = 0;
+    let [sent, chance] = [0, 1];
     this.#timer = setInterval(() => {
-      for (const due = ((performance.now() - began) / 1000) * rate; sent < due; sent++) this.#ask(url, sent);
+      for (const due = ((performance.now() - began) / 1000) * rate; sent < due; sent++) {
+        chance = Math.imul(chance, 1_664_525) + 1_013_904_223;
+        this.#ask(url, Math.floor(((chance >>> 0) / 2 ** 32) * users));
+      }
     }, 10);
     t.after(() => {
       clearInterval(this.#timer);
@@ -29,10 +32,14 @@ export class Traffic {
     });
   }
 
+  /** Requests that were answered. */
+  get total(): number {
+    return [...this.versions.values()].reduce((sum, { requests }) => sum + requests, 0);
+  }
+
   /** Resolves when so many requests have been answered. */
   async answered(count: number): Promise<void> {
-    while ([...this.versions.values()].reduce((sum, { requests }) => sum + requests, 0) < count)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    while (this.total < count) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   #ask(url: string, user: number): void {
