@@ -89,6 +89,8 @@ export function createAdmin(options: AdminOptions): Admin {
     state: () => commands.state(),
     workers: () => status.workers().length,
     unrouted: () => status.unrouted(),
+    handshakes: () => status.handshakes(),
+    certificates: () => status.certificates(),
     rollouts: {
       standings: () => standingsOf(commands.state(), insight),
       rollbacks: () => insight.outcomes.rollbacks.values(),

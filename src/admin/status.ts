@@ -6,4 +6,8 @@ export interface Status {
   workers(): readonly { readonly worker: number; readonly pid: number; readonly revision: number }[];
   /** Counts by status code, since the start and over all workers, of requests that belonged to no service. */
   unrouted(): Readonly<Record<string, number>>;
+  /** TLS handshakes, since the start and over all workers, by how they ended. */
+  handshakes(): Readonly<Record<string, number>>;
+  /** Certificates shown to clients; `notAfter` in seconds since 1970. */
+  certificates(): readonly { readonly file: string; readonly notAfter: number }[];
 }

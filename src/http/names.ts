@@ -30,7 +30,10 @@ export const UNDERSCORED = 17;
 export const NOMINATED = 18;
 /** What an endpoint tells us, and nobody else, of what has happened. */
 export const X_SPILLWAY_EVENT = 19;
-export const KINDS = 20;
+/** What a proxy says of the client's certificate: Client-Cert (RFC 9440), X-Client-Cert-… */
+export const CREDENTIAL = 20;
+export const STRICT_TRANSPORT_SECURITY = 21;
+export const KINDS = 22;
 
 const KNOWN: Record<string, number> = {
   host: HOST,
@@ -56,6 +59,13 @@ const KNOWN: Record<string, number> = {
   'x-client-ip': PROVENANCE,
   'true-client-ip': PROVENANCE,
   'x-cluster-client-ip': PROVENANCE,
+  'client-cert': CREDENTIAL,
+  'client-cert-chain': CREDENTIAL,
+  'x-client-cert-subject': CREDENTIAL,
+  'x-client-cert-sha256': CREDENTIAL,
+  'x-client-cert': CREDENTIAL,
+  'x-ssl-client-cert': CREDENTIAL,
+  'strict-transport-security': STRICT_TRANSPORT_SECURITY,
   'x-spillway-version': X_SPILLWAY_VERSION,
   'x-spillway-event': X_SPILLWAY_EVENT,
 };

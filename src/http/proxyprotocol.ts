@@ -20,7 +20,7 @@ export interface ProxyHeader {
 }
 
 /** It is no PROXY header. */
-export const NO_HEADER = -1;
+export const NO_HEADER = -2;
 
 const V1 = Buffer.from('PROXY ', 'latin1');
 const V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
@@ -39,7 +39,7 @@ export function parseProxyHeader(buffer: Buffer, end: number): ProxyHeader | typ
 }
 
 function version1(buffer: Buffer, end: number): ProxyHeader | typeof MORE | typeof NO_HEADER {
-  const text = buffer.latin1Slice(0, Math.min(end, LONGEST_V1));
+  const text = buffer.toString('latin1', 0, Math.min(end, LONGEST_V1));
   const lineEnd = text.indexOf('\r\n');
   if (lineEnd < 0) return end < LONGEST_V1 ? MORE : NO_HEADER;
   const length = lineEnd + 2;
@@ -106,7 +106,7 @@ function line(source: End | undefined, destination: End | undefined): string {
 
 function block(source: End | undefined, destination: End | undefined): string {
   const local = source === undefined || destination === undefined;
-  if (local) return `${V2.latin1Slice()}\x20\0\0\0`;
+  if (local) return `${V2.toString('latin1')}\x20\0\0\0`;
   let from = bytesOf(source.address);
   let to = bytesOf(destination.address);
   if (from.length !== to.length) [from, to] = [mapped(from), mapped(to)];
@@ -117,7 +117,7 @@ function block(source: End | undefined, destination: End | undefined): string {
   rest.set(to, 2 + from.length);
   rest.writeUInt16BE(source.port, rest.length - 4);
   rest.writeUInt16BE(destination.port, rest.length - 2);
-  return `${V2.latin1Slice()}\x21${family}${rest.latin1Slice()}`;
+  return `${V2.toString('latin1')}\x21${family}${rest.toString('latin1')}`;
 }
 
 /** An IPv4 address as it is written where IPv6 is spoken. */
@@ -140,7 +140,9 @@ function bytesOf(address: string): Uint8Array {
 function addressOf(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
   if (mapped(bytes.subarray(12)).every((byte, at) => byte === bytes[at])) return bytes.subarray(12).join('.');
-  const groups = Array.from({ length: 8 }, (_, at) => ((bytes[2 * at]! << 8) | bytes[2 * at + 1]!).toString(16));
+  const groups = Array.from({ length: 8 }, (_, at) =>
+    ((bytes[2 * at]! << 8) | bytes[2 * at + 1]!).toString(16),
+  );
   return shortest(groups.join(':'));
 }
 

@@ -3,6 +3,7 @@ import { dropNominated, type Head } from './head.ts';
 import {
   CONNECTION,
   CONTENT_LENGTH,
+  CREDENTIAL,
   EXPECT,
   HOP,
   HOST,
@@ -43,6 +44,8 @@ const HOP_BY_HOP = [CONNECTION, KEEP_ALIVE, HOP, UPGRADE, NOMINATED, TRANSFER_EN
 export function requestDrops(options: {
   readonly trusted: boolean;
   readonly underscores: 'drop' | 'pass';
+  /** What is to be said of client certificates is said by us. */
+  readonly vouched?: boolean;
 }): Drops {
   const out = drops(
     ...HOP_BY_HOP,
@@ -56,6 +59,7 @@ export function requestDrops(options: {
     OURS,
   );
   if (!options.trusted) out[PROVENANCE] = 1;
+  if (!options.trusted || options.vouched) out[CREDENTIAL] = 1;
   if (options.underscores === 'drop') out[UNDERSCORED] = 1;
   return out;
 }

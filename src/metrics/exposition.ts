@@ -14,6 +14,10 @@ export interface ExpositionSources {
   workers(): number;
   /** Counts by status code, since the start, of requests that belonged to no service. */
   unrouted(): Readonly<Record<string, number>>;
+  /** TLS handshakes since the start, by how they ended. */
+  handshakes(): Readonly<Record<string, number>>;
+  /** Certificates shown to clients; `notAfter` in seconds since 1970. */
+  certificates(): readonly { readonly file: string; readonly notAfter: number }[];
   /** Left out: there is no controller here. */
   readonly rollouts?: RolloutSources;
   /** Spillway's own version. */
@@ -65,7 +69,15 @@ export function cumulate(counts: ArrayLike<number>): number[] {
   return cumulated;
 }
 
-function families({ totals, state, workers, unrouted, version }: ExpositionSources): Family[] {
+function families({
+  totals,
+  state,
+  workers,
+  unrouted,
+  handshakes,
+  certificates,
+  version,
+}: ExpositionSources): Family[] {
   /** A family with samples of every version of which something was counted. */
   const perVersion = (
     type: Family['type'],
@@ -147,6 +159,22 @@ function families({ totals, state, workers, unrouted, version }: ExpositionSourc
       'Requests that belonged to no service.',
       function* () {
         for (const [code, value] of Object.entries(unrouted())) yield { value, labels: { code } };
+      },
+    ),
+    family(
+      'counter',
+      'spillway_handshakes_total',
+      'TLS handshakes with clients by result, and PROXY headers that were none.',
+      function* () {
+        for (const [result, value] of Object.entries(handshakes())) yield { value, labels: { result } };
+      },
+    ),
+    family(
+      'gauge',
+      'spillway_tls_certificate_not_after_seconds',
+      'When a certificate shown to clients ends, in seconds since 1970.',
+      function* () {
+        for (const { file, notAfter } of certificates()) yield { value: notAfter, labels: { file } };
       },
     ),
     family('gauge', 'spillway_state_revision', 'Newest revision of the truth.', () => [

@@ -146,5 +146,8 @@ export interface Speech {
   readonly httpsRedirect: number | undefined;
 }
 
+/** By the address really bound. */
+export type Speeches = Readonly<Record<string, Speech>>;
+
 /** Plain HTTP from clients themselves. */
 export const PLAIN: Speech = { tls: undefined, proxyFrom: undefined, httpsRedirect: undefined };

@@ -7,6 +7,7 @@ import { EMPTY } from '../model/empty.ts';
 import type { Receipt } from '../model/record.ts';
 import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
+import type { Speeches } from '../model/tls.ts';
 import { deathsInARow, restartDelay } from './backoff.ts';
 import type { Hand, Hire } from './hand.ts';
 import { Inquiry } from './inquiry.ts';
@@ -19,6 +20,7 @@ const GRACE = 5_000;
 /** What every worker is told to be. */
 export interface Orders {
   readonly settings: ProxySettings;
+  readonly speeches: Speeches;
   readonly logLevel: string;
 }
 
@@ -64,6 +66,7 @@ export class Crew implements Serving {
   readonly #options: CrewOptions;
   readonly #places: readonly Place[];
   readonly #unrouted = new Map<string, number>();
+  readonly #handshakes = new Map<string, number>();
   readonly #inquiries = new Map<number, { readonly question: Down; readonly inquiry: Inquiry }>();
   #asks = 0;
   #orders: Orders;
@@ -206,6 +209,11 @@ export class Crew implements Serving {
     return Object.fromEntries(this.#unrouted);
   }
 
+  /** Handshakes since the start by how they ended, over all workers there ever were. */
+  handshakes(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#handshakes);
+  }
+
   /** Resolves when every worker has finished what was in flight, for up to `ms` milliseconds, and left. */
   async drain(ms: number): Promise<void> {
     this.#leave();
@@ -272,8 +280,8 @@ export class Crew implements Serving {
       case 'counts':
         this.#options.totals.add(message.counts, place.number);
         this.#options.evidence.remember(message.counts);
-        for (const [name, count] of Object.entries(message.unrouted))
-          this.#unrouted.set(name, (this.#unrouted.get(name) ?? 0) + count);
+        addUp(this.#unrouted, message.unrouted);
+        addUp(this.#handshakes, message.handshakes);
         return;
       case 'trials':
         this.#options.evidence.add(message.counts, sourceOf(place));
@@ -317,6 +325,10 @@ export class Crew implements Serving {
     );
     place.restart = setTimeout(() => this.#fill(place), delay);
   }
+}
+
+function addUp(sums: Map<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(more)) sums.set(name, (sums.get(name) ?? 0) + count);
 }
 
 /** By what name the evidence knows who fills a place. */

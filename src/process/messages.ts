@@ -2,6 +2,7 @@ import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { Service, State } from '../model/state.ts';
+import type { Speeches } from '../model/tls.ts';
 
 /**
  * What the primary and its workers say to each other. State goes down, evidence comes up. The line keeps
@@ -14,6 +15,8 @@ export type Down =
   | {
       readonly type: 'start';
       readonly settings: ProxySettings;
+      /** What is spoken at the listeners, with what their files hold. */
+      readonly speeches: Speeches;
       readonly logLevel: string;
       readonly state: State;
     }
@@ -22,7 +25,12 @@ export type Down =
   /** Accept no more from there; connections that are open stay. */
   | { readonly type: 'unlisten'; readonly address: string }
   | { readonly type: 'patch'; readonly patch: Patch }
-  | { readonly type: 'configure'; readonly settings: ProxySettings; readonly logLevel: string }
+  | {
+      readonly type: 'configure';
+      readonly settings: ProxySettings;
+      readonly speeches: Speeches;
+      readonly logLevel: string;
+    }
   /** Asks for a `settled` with the same `ask`, as soon as no request to these versions is unsent. */
   | {
       readonly type: 'settle';
@@ -51,6 +59,8 @@ export type Up =
       readonly type: 'counts';
       readonly counts: readonly LedgerCounts[];
       readonly unrouted: Readonly<Record<string, number>>;
+      /** TLS handshakes by how they ended. */
+      readonly handshakes: Readonly<Record<string, number>>;
     }
   /** Comes as often as trials are under way, even if nothing was counted: who is silent is missing. */
   | { readonly type: 'trials'; readonly counts: readonly TrialCounts[] }

@@ -18,6 +18,7 @@ import { takeHelm } from './helm.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { restartNeeded } from './restart.ts';
 import { passedSockets, Sockets } from './sockets.ts';
+import { Speeches } from './speeches.ts';
 
 /** Where the config comes from: a file, or already at hand with the directory its relative paths start at. */
 export type Source = { readonly configPath: string } | { readonly config: Config; readonly base: string };
@@ -46,7 +47,6 @@ export async function runSpillway(source: Source): Promise<Running> {
   const read = async () => ('config' in source ? source.config : loadConfig(source.configPath));
   const config = await read();
   const settings = settingsIn(config, base);
-  let orders = ordersOf(settings);
   let subscribers = settings.notify;
   let catalogue = catalogueOf(config);
   let linkSettings = settings.admin.links;
@@ -67,6 +67,11 @@ export async function runSpillway(source: Source): Promise<Running> {
     for (const { name, address } of sockets.release())
       log.warn({ name, address }, 'a socket was passed to this process at which the config does not listen');
 
+    const speeches = new Speeches(systemClock, log);
+    speeches.adopt(speeches.read(entrances));
+    parts.push(() => speeches.close());
+    let orders = ordersOf(settings, speeches);
+
     const totals = new Totals();
     const evidence = new Evidence(systemClock);
     const crew = new Crew({
@@ -80,6 +85,10 @@ export async function runSpillway(source: Source): Promise<Running> {
     });
     parts.push(() => crew.drain(0));
     await crew.start();
+    speeches.watch(() => {
+      orders = { ...orders, speeches: speeches.all };
+      crew.configure(orders);
+    });
 
     const status = {
       ready() {
@@ -90,6 +99,8 @@ export async function runSpillway(source: Source): Promise<Running> {
       },
       workers: () => crew.workers(),
       unrouted: () => crew.unrouted(),
+      handshakes: () => crew.handshakes(),
+      certificates: () => speeches.certificates,
     };
     const helm = await takeHelm({
       openStore: () => openStore(settings, { base, environment: process.env, clock: systemClock, log }),
@@ -124,13 +135,17 @@ export async function runSpillway(source: Source): Promise<Running> {
       const wanted = settingsIn(fresh, base);
       const before = entrances;
       const next = await entrancesOf(wanted.listen, sockets, before);
-      const { revision } = await helm
-        .reload(fresh.services, 'The config file was read again.')
-        .catch(async (fault: unknown) => {
-          await closeEntrances(next, sockets, before);
-          throw fault;
-        });
-      orders = ordersOf(wanted);
+      const change = async () => {
+        const spoken = speeches.read(next);
+        const { revision } = await helm.reload(fresh.services, 'The config file was read again.');
+        speeches.adopt(spoken);
+        return revision;
+      };
+      const revision = await change().catch(async (fault: unknown) => {
+        await closeEntrances(next, sockets, before);
+        throw fault;
+      });
+      orders = ordersOf(wanted, speeches);
       subscribers = wanted.notify;
       catalogue = catalogueOf(fresh);
       linkSettings = wanted.admin.links;
@@ -181,8 +196,8 @@ function catalogueOf({ strategies = {}, policies = {} }: Config): Catalogue {
   return { strategies, policies };
 }
 
-function ordersOf({ proxy, logLevel }: Settings): Orders {
-  return { settings: proxy, logLevel };
+function ordersOf({ proxy, logLevel }: Settings, speeches: Speeches): Orders {
+  return { settings: proxy, speeches: speeches.all, logLevel };
 }
 
 function logReloadFault(log: Logger, fault: unknown): void {

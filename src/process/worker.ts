@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/reason.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { State } from '../model/state.ts';
+import type { Speeches } from '../model/tls.ts';
 import { DataPlane } from '../proxy/plane.ts';
 import { listenFault } from './fault.ts';
 import { LogFile, type Logger } from './logger.ts';
@@ -23,6 +24,7 @@ export class Worker {
   /** What was last told, even if it could not be adopted: the next patch builds on it. */
   #state: State = EMPTY;
   #timer: NodeJS.Timeout | undefined;
+  #speeches: Speeches = {};
   #drainLimit = 0;
   #left: Promise<void> | undefined;
 
@@ -52,6 +54,7 @@ export class Worker {
         this.#log.setLevel(message.logLevel);
         this.#drainLimit = message.settings.timeouts.drain;
         this.#plane?.configure(message.settings);
+        this.#speak(message.speeches);
         return;
       case 'settle':
         void this.#settle(message);
@@ -68,10 +71,11 @@ export class Worker {
   report(): void {
     const counts = this.#plane?.collect() ?? [];
     const unrouted = this.#plane?.collectUnrouted() ?? {};
+    const handshakes = this.#plane?.collectHandshakes() ?? {};
     const trials = this.#plane?.collectTrials() ?? [];
     if (trials.length > 0) this.#tell({ type: 'trials', counts: trials });
-    if (counts.length === 0 && Object.keys(unrouted).length === 0) return;
-    this.#tell({ type: 'counts', counts, unrouted });
+    if (counts.length + Object.keys(unrouted).length + Object.keys(handshakes).length === 0) return;
+    this.#tell({ type: 'counts', counts, unrouted, handshakes });
   }
 
   /**
@@ -83,9 +87,10 @@ export class Worker {
     return this.#left;
   }
 
-  #start({ settings, logLevel, state }: Extract<Down, { type: 'start' }>): void {
+  #start({ settings, speeches, logLevel, state }: Extract<Down, { type: 'start' }>): void {
     this.#log.setLevel(logLevel);
     this.#drainLimit = settings.timeouts.drain;
+    this.#speeches = speeches;
     try {
       const path = settings.accessLog?.path;
       if (path !== undefined) this.#accessLog = new LogFile(path, this.#log);
@@ -107,11 +112,20 @@ export class Worker {
 
   async #listen(address: string, handle: object | undefined): Promise<void> {
     try {
-      const bound = await this.#plane?.listen(address, handle);
+      const bound = await this.#plane?.listen(address, handle, this.#speeches[address]);
       if (bound !== undefined) this.#tell({ type: 'listening', address: bound });
     } catch (fault) {
       const cure = listenFault(fault, address, 'give another address under listen in the config file');
       void this.leave(0, cure.message);
+    }
+  }
+
+  #speak(speeches: Speeches): void {
+    this.#speeches = speeches;
+    try {
+      this.#plane?.speak(speeches);
+    } catch (err) {
+      this.#log.error({ err }, 'what is to be spoken at a listener cannot be; it stays as it was');
     }
   }
 

@@ -2,16 +2,19 @@ import type net from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { INLET } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
+import { text } from '../http/bytes.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { BAD_VERSION, Head, MORE, parseRequest } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
+import { X_FORWARDED_PROTO } from '../http/names.ts';
 import { piece } from '../http/piece.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { End } from '../upstream/asker.ts';
-import { lastAnswer, OPTIONS_LINES } from './answer.ts';
+import { lastAnswer, OPTIONS_LINES, redirectLines } from './answer.ts';
 import { type Client as ClientConnection, UNIX_PEER } from './clients.ts';
-import type { Context } from './context.ts';
+import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import type { Manner } from './manner.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
 import { Session, speaksHttp2 } from './session.ts';
@@ -70,6 +73,9 @@ export class Client implements ClientConnection, Requester, Expiring {
   readonly scheme: string;
   readonly forwarded: string;
   readonly grpc = false;
+  readonly standing: Standing;
+  readonly credential: string;
+  readonly #manner: Manner;
   deadline = Number.POSITIVE_INFINITY;
   /** Lent by the context while there is a request. */
   #exchange: Exchange | undefined;
@@ -97,13 +103,17 @@ export class Client implements ClientConnection, Requester, Expiring {
   #close = false;
   #chunked = false;
 
-  constructor(context: Context, socket: ClientSocket, address: string, scheme: string) {
+  constructor(context: Context, socket: ClientSocket, address: string, manner: Manner, credential = '') {
+    const { scheme, vouches } = manner;
     this.context = context;
     this.socket = socket;
+    this.#manner = manner;
     this.scheme = scheme;
     this.address = address;
-    this.forwarded = `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\n`;
+    this.credential = credential;
+    this.forwarded = `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\n${credential}`;
     this.trusted = context.rules.trusted.has(address);
+    this.standing = !this.trusted ? 'stranger' : vouches ? 'vouched' : 'trusted';
     this.#watch();
     socket.client = this;
     socket.on('end', onEnd);
@@ -117,6 +127,10 @@ export class Client implements ClientConnection, Requester, Expiring {
   /** Whether it waits for a request and nothing of one has come. */
   get idle(): boolean {
     return this.#state === HEAD && !this.#headBegun;
+  }
+
+  get hsts(): string {
+    return this.#manner.hsts;
   }
 
   get localHost(): string {
@@ -328,6 +342,8 @@ export class Client implements ClientConnection, Requester, Expiring {
       this.done();
       return close ? end : bodyStart;
     }
+    if (this.#manner.httpsRedirect !== undefined && !this.#saysHttps(buffer))
+      return this.#redirect(buffer, this.#manner.httpsRedirect) ? end : bodyStart;
     this.#old = head.minor === 0;
     this.#close = head.close || this.#lastRequest;
     this.#chunked = false;
@@ -340,6 +356,24 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.#enter(whole ? ANSWERING : LENGTH);
     this.#lend().begin(buffer, head, bodyStart, to, whole ? '' : undefined);
     return to;
+  }
+
+  /** Whether a trusted peer says that the client came by https. */
+  #saysHttps(buffer: Buffer): boolean {
+    const proto = this.trusted ? head.find(X_FORWARDED_PROTO) : -1;
+    return proto >= 0 && head.value(buffer, proto).toLowerCase() === 'https';
+  }
+
+  /** Sends the client to the same URL under https. Returns whether that was its last request. */
+  #redirect(buffer: Buffer, port: number): boolean {
+    this.#close =
+      head.close || head.minor === 0 || head.chunked || head.contentLength > 0 || this.#lastRequest;
+    const named = head.hostStart > 0 ? text(buffer, head.hostStart, head.authorityEnd) : this.localHost;
+    this.context.countUnrouted(308);
+    const lines = redirectLines(named, port, text(buffer, head.targetStart, head.targetEnd));
+    this.#write(`${lines}${this.#connectionLine}\r\n`);
+    this.done();
+    return this.#close;
   }
 
   #beginChunked(buffer: Buffer, bodyStart: number, end: number): number {
@@ -573,7 +607,8 @@ export class Client implements ClientConnection, Requester, Expiring {
    */
   #reset(): void {
     const shutting = this.socket.writableEnded && this.socket.writableLength === 0;
-    if (shutting || this.address === UNIX_PEER) this.socket.destroy();
+    // Of TLS the end is not sealed then, which says the same.
+    if (shutting || this.address === UNIX_PEER || this.scheme === 'https') this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 

@@ -5,7 +5,7 @@ import { type Drops, requestDrops, withoutHost } from '../http/rewrite.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Table } from '../routing/table.ts';
 import type { AccessLog } from './accesslog.ts';
-import { Clients } from './clients.ts';
+import { type Client, Clients } from './clients.ts';
 import { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Mint } from './mint.ts';
@@ -14,13 +14,18 @@ import type { Requester } from './requester.ts';
 /** How often deadlines are looked at, ms. */
 export const SWEEP = 200;
 
+/**
+ * Who a peer is to us: one that is believed, or not; or one that is, but of whose certificate we know ourselves.
+ */
+export type Standing = 'trusted' | 'stranger' | 'vouched';
+
 /** Settings worked out for requests; replaced whole, like a table. */
 export interface Rules {
   readonly settings: ProxySettings;
   readonly trusted: AddressSet;
-  /** Fields of requests that are not passed on, by whether the peer is trusted and whether Host is rewritten. */
-  readonly drops: { readonly trusted: Drops; readonly stranger: Drops };
-  readonly dropsWithHost: { readonly trusted: Drops; readonly stranger: Drops };
+  /** Fields of requests that are not passed on, by who sends them and whether Host is rewritten. */
+  readonly drops: Readonly<Record<Standing, Drops>>;
+  readonly dropsWithHost: Readonly<Record<Standing, Drops>>;
 }
 
 export function rulesOf(settings: ProxySettings): Rules {
@@ -28,12 +33,17 @@ export function rulesOf(settings: ProxySettings): Rules {
   const drops = {
     trusted: requestDrops({ trusted: true, underscores }),
     stranger: requestDrops({ trusted: false, underscores }),
+    vouched: requestDrops({ trusted: true, underscores, vouched: true }),
   };
   return {
     settings,
     trusted: addressSet(settings.trustedProxies),
     drops,
-    dropsWithHost: { trusted: withoutHost(drops.trusted), stranger: withoutHost(drops.stranger) },
+    dropsWithHost: {
+      trusted: withoutHost(drops.trusted),
+      stranger: withoutHost(drops.stranger),
+      vouched: withoutHost(drops.vouched),
+    },
   };
 }
 
@@ -51,10 +61,14 @@ export class Context {
   readonly deadlines: Deadlines;
   readonly mint = new Mint();
   readonly clients = new Clients();
+  /** Connections that have not come to HTTP yet, oldest first: they wait for a PROXY header or a handshake. */
+  readonly opening = new Set<Client>();
   /** Exchanges that nobody uses at the moment. */
   readonly #exchanges: Exchange[] = [];
   /** Answers to requests that reached no service, by status, since they were last collected. */
   unrouted: Record<string, number> = {};
+  /** Handshakes by how they ended, since they were last collected. */
+  handshakes: Record<string, number> = {};
 
   constructor(settings: ProxySettings, clock: Clock) {
     this.rules = rulesOf(settings);
@@ -72,6 +86,16 @@ export class Context {
   /** It is over and recorded: kept for the next request, unless there are plenty. */
   returned(exchange: Exchange): void {
     if (this.#exchanges.length < MOST_SPARE) this.#exchanges.push(exchange);
+  }
+
+  countHandshake(result: string): void {
+    this.handshakes[result] = (this.handshakes[result] ?? 0) + 1;
+  }
+
+  /** Makes room for one more connection that has yet to come to HTTP: the oldest gives way, as it is the one least likely to. */
+  makeRoom(): void {
+    if (this.opening.size < this.rules.settings.limits.handshakes) return;
+    for (const oldest of this.opening) return oldest.abandon();
   }
 
   countUnrouted(status: number): void {

@@ -1,6 +1,11 @@
 import { ascii, text } from '../http/bytes.ts';
 import { dropNominated, type Head } from '../http/head.ts';
-import { X_REQUEST_ID, X_SPILLWAY_EVENT, X_SPILLWAY_VERSION } from '../http/names.ts';
+import {
+  STRICT_TRANSPORT_SECURITY,
+  X_REQUEST_ID,
+  X_SPILLWAY_EVENT,
+  X_SPILLWAY_VERSION,
+} from '../http/names.ts';
 import { requestLines, responseLines } from '../http/rewrite.ts';
 import type { TrialArm } from '../metrics/trial.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
@@ -204,7 +209,7 @@ export class Exchange implements Asker {
     const ownHost = head.absolute || head.hostStart === 0;
     if (head.nominates) dropNominated(buffer, head, this.#service!.key.header);
     const drops = ownHost ? rules.dropsWithHost : rules.drops;
-    let out = requestLines(buffer, head, this.client.trusted ? drops.trusted : drops.stranger);
+    let out = requestLines(buffer, head, drops[this.client.standing]);
     if (ownHost)
       out += `host: ${head.absolute ? text(buffer, head.hostStart, head.authorityEnd) : this.client.localHost}\r\n`;
     out += this.client.trusted
@@ -306,6 +311,7 @@ export class Exchange implements Asker {
       if (status >= 0) this.#callFailed = callFailed(head.value(buffer, status));
     }
     let lines = responseLines(buffer, head);
+    if (this.client.hsts !== '' && !head.has(STRICT_TRANSPORT_SECURITY)) lines += this.client.hsts;
     const bare = this.#question.headOnly || head.status === 204 || head.status === 304;
     if (head.contentLength >= 0 && head.status !== 204) lines += `content-length: ${head.contentLength}\r\n`;
     const room = this.client.answer(
@@ -549,7 +555,7 @@ export class Exchange implements Asker {
           ...(version !== undefined && this.#context.rules.settings.exposeVersion && { version }),
           requestId: this.#requestId,
         });
-    const extra = this.#lane === undefined ? '' : this.#versionLines();
+    const extra = this.client.hsts + (this.#lane === undefined ? '' : this.#versionLines());
     const { headOnly, upgrade } = this.#question;
     this.client.reply(lines + extra, headOnly ? '' : body, upgrade !== undefined);
     this.#record(fault.status, fault);

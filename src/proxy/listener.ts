@@ -1,12 +1,18 @@
 import net from 'node:net';
-import { plainAddress } from '../base/cidr.ts';
+import type { TLSSocket } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
+import { type AddressSet, addressSet, plainAddress } from '../base/cidr.ts';
 import { INLET, READ_INTO, READ_SIZE } from '../base/inlet.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import { FAULTS } from '../model/fault.ts';
+import type { Speech } from '../model/tls.ts';
 import { lastAnswer } from './answer.ts';
 import { Client, type ClientSocket } from './client.ts';
 import { UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
+import { type Manner, mannerOf } from './manner.ts';
+import { Preamble } from './preamble.ts';
+import { Termination } from './termination.ts';
 
 /** Connections that may wait in the kernel to be accepted. */
 const BACKLOG = 4096;
@@ -14,17 +20,37 @@ const BACKLOG = 4096;
 /** What a connection is told that is one too many; made once, since there will be many of them. */
 const TURNED_AWAY = lastAnswer(FAULTS.shedding);
 
-/** Accepts connections on one address, as many as may be. */
+/**
+ * Accepts connections on one address, as many as may be, and leads each to HTTP: past a PROXY header and
+ * through a TLS handshake, if that is spoken there.
+ */
 export class Listener {
   readonly #context: Context;
   readonly #server: net.Server;
   #unix = false;
+  #speech: Speech;
+  #manner: Manner;
+  #proxies: AddressSet | undefined;
+  #termination: Termination | undefined;
 
-  constructor(context: Context) {
+  constructor(context: Context, speech: Speech) {
     this.#context = context;
     this.#server = net.createServer({ noDelay: true, pauseOnConnect: true, allowHalfOpen: true }, (socket) =>
       this.#accept(socket),
     );
+    this.#speech = speech;
+    this.#manner = mannerOf(speech);
+    this.#proxies = speech.proxyFrom && addressSet(speech.proxyFrom);
+    this.#termination = this.#terminationFor(speech);
+  }
+
+  /** What is spoken with connections accepted from now on. Throws, and changes nothing, if that cannot be. */
+  speak(speech: Speech): void {
+    if (isDeepStrictEqual(speech, this.#speech)) return;
+    this.#termination = this.#terminationFor(speech);
+    this.#proxies = speech.proxyFrom && addressSet(speech.proxyFrom);
+    this.#manner = mannerOf(speech);
+    this.#speech = speech;
   }
 
   /**
@@ -57,19 +83,53 @@ export class Listener {
     this.#server.close();
   }
 
-  #accept(accepted: net.Socket): void {
-    const socket = readingInline(accepted);
-    const address = this.#unix ? UNIX_PEER : plainAddress(socket.remoteAddress ?? '');
-    if (
-      address === undefined ||
-      !this.#context.clients.admits(address, this.#context.rules.settings.limits)
-    ) {
-      if (address !== '') this.#context.countUnrouted(FAULTS.shedding.status);
-      socket.on('error', () => {});
-      socket.end(TURNED_AWAY, 'latin1', () => socket.destroy());
-      return;
+  #terminationFor(speech: Speech): Termination | undefined {
+    if (speech.tls === undefined) return undefined;
+    const manner = mannerOf(speech);
+    return new Termination(this.#context, speech.tls, (socket, address, credential) =>
+      this.#secured(socket, address, manner, credential),
+    );
+  }
+
+  #accept(socket: net.Socket): void {
+    const peer = this.#unix ? UNIX_PEER : plainAddress(socket.remoteAddress ?? '');
+    // Whoever may open a Unix socket is trusted with more than that.
+    if (this.#proxies === undefined || !(this.#unix || this.#proxies.has(peer)))
+      return this.#arrived(socket, peer);
+    if (!this.#admits(socket, peer)) return;
+    this.#context.makeRoom();
+    new Preamble(this.#context, socket, peer, (source) => this.#arrived(socket, source?.address ?? peer));
+  }
+
+  /** `address`: who is at the other end, and not whoever stands in between. */
+  #arrived(socket: net.Socket, address: string): void {
+    if (!this.#admits(socket, address)) return;
+    if (this.#termination === undefined) {
+      this.#serve(readingInline(socket), address, this.#manner, '');
+    } else {
+      this.#context.makeRoom();
+      this.#termination.begin(socket, address);
     }
-    new Client(this.#context, socket, address, 'http');
+  }
+
+  #admits(socket: net.Socket, address: string): boolean {
+    if (address !== '' && this.#context.clients.admits(address, this.#context.rules.settings.limits))
+      return true;
+    if (address !== '') this.#context.countUnrouted(FAULTS.shedding.status);
+    socket.on('error', () => {});
+    // Who is to shake hands first would take an answer for nonsense.
+    if (this.#termination !== undefined || address === '') socket.destroy();
+    else socket.end(TURNED_AWAY, 'latin1', () => socket.destroy());
+    return false;
+  }
+
+  /** Hands were shaken; what is spoken now was agreed on there (`socket.alpnProtocol`). */
+  #secured(socket: TLSSocket, address: string, manner: Manner, credential: string): void {
+    this.#serve(readingCopies(socket), address, manner, credential);
+  }
+
+  #serve(socket: ClientSocket, address: string, manner: Manner, credential: string): void {
+    new Client(this.#context, socket, address, manner, credential);
     socket.resume();
   }
 }
@@ -80,20 +140,23 @@ export class Listener {
  * It saves a 64 KB allocation and a stream event for every read: 1 µs of 20. Should a future Node hide the
  * handle, the socket itself is used, and data is copied over.
  */
-function readingInline(accepted: ClientSocket): ClientSocket {
+function readingInline(accepted: net.Socket): ClientSocket {
   const holder = accepted as { _handle?: object | null };
   const handle = holder._handle;
-  if (handle === undefined || handle === null) {
-    accepted.on('data', (data: Buffer) => {
-      for (let at = 0; at < data.length; at += READ_SIZE) {
-        accepted.client?.read(data.copy(INLET, 0, at, at + READ_SIZE));
-      }
-    });
-    return accepted;
-  }
+  // What came after a PROXY header is in the socket already.
+  if (handle === undefined || handle === null || accepted.readableLength > 0) return readingCopies(accepted);
   holder._handle = null;
   const onread = { buffer: READ_INTO, callback: onRead };
   return new net.Socket({ handle, allowHalfOpen: true, onread } as net.SocketConstructorOpts);
+}
+
+function readingCopies(socket: ClientSocket): ClientSocket {
+  socket.on('data', (data: Buffer) => {
+    for (let at = 0; at < data.length; at += READ_SIZE) {
+      socket.client?.read(data.copy(INLET, 0, at, at + READ_SIZE));
+    }
+  });
+  return socket;
 }
 
 /** Called by the socket, as a method of it. */

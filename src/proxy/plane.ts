@@ -6,6 +6,7 @@ import type { TrialCounts } from '../model/evidence.ts';
 import { EJECTION, type Outcomes, type Seat, type Standing } from '../model/health.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Service, State, Version } from '../model/state.ts';
+import { PLAIN, type Speech, type Speeches } from '../model/tls.ts';
 import { compileTable } from '../routing/table.ts';
 import { Balancer, type Place } from '../upstream/balancer.ts';
 import type { Pool } from '../upstream/pool.ts';
@@ -115,11 +116,16 @@ export class DataPlane {
   }
 
   /** Accepts connections there, as in `Listener.open`. */
-  async listen(address: string, handle?: object): Promise<string> {
-    const listener = new Listener(this.#context);
+  async listen(address: string, handle?: object, speech: Speech = PLAIN): Promise<string> {
+    const listener = new Listener(this.#context, speech);
     const bound = await listener.open(address, handle);
     this.#listeners.set(bound, listener);
     return bound;
+  }
+
+  /** What is spoken from now on with connections accepted at these addresses. */
+  speak(speeches: Speeches): void {
+    for (const [bound, listener] of this.#listeners) listener.speak(speeches[bound] ?? PLAIN);
   }
 
   /** Accepts no more connections there. Those that are open stay. */
@@ -155,6 +161,13 @@ export class DataPlane {
     const { unrouted } = this.#context;
     this.#context.unrouted = {};
     return unrouted;
+  }
+
+  /** Handshakes by how they ended, since the last call. */
+  collectHandshakes(): Readonly<Record<string, number>> {
+    const { handshakes } = this.#context;
+    this.#context.handshakes = {};
+    return handshakes;
   }
 
   /** Stops accepting, closes idle connections, lets what is in flight finish for up to `ms`, then cuts. */

@@ -11,5 +11,5 @@ export function forwardedOn(buffer: Buffer, head: Head, client: Requester, ownHo
   const host = head.find(X_FORWARDED_HOST);
   const protoLine = `x-forwarded-proto: ${proto < 0 ? client.scheme : head.value(buffer, proto)}\r\n`;
   const hostLine = host < 0 ? ownHostLine : `x-forwarded-host: ${head.value(buffer, host)}\r\n`;
-  return `x-forwarded-for: ${addresses}${client.address}\r\n${protoLine}${hostLine}`;
+  return `x-forwarded-for: ${addresses}${client.address}\r\n${protoLine}${hostLine}${client.credential}`;
 }

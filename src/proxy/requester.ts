@@ -1,4 +1,5 @@
 import type { End } from '../upstream/asker.ts';
+import type { Standing } from './context.ts';
 
 /**
  * Whose request an exchange has: an HTTP/1.1 connection, or a stream of an HTTP/2 one. The exchange says what
@@ -10,10 +11,16 @@ export interface Requester {
   readonly address: string;
   /** Whether the peer's X-Forwarded-* and X-Request-Id are believed. */
   readonly trusted: boolean;
+  /** What its fields may say. */
+  readonly standing: Standing;
   /** https or http, as it goes to endpoints. */
   readonly scheme: string;
   /** What endpoints are told of a client that may not speak for itself, as lines. */
   readonly forwarded: string;
+  /** What endpoints are told of the client's certificate, as lines; mostly empty. Part of `forwarded`. */
+  readonly credential: string;
+  /** The line that is added to answers without Strict-Transport-Security; mostly empty. */
+  readonly hsts: string;
   /** The address the client connected to: what a request without a host can only have meant. */
   readonly localHost: string;
   /** Whether the request has been read to its end. */

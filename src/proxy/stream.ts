@@ -5,7 +5,7 @@ import { parseRequestList, responseFields, trailerFields, trailerLines } from '.
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { End } from '../upstream/asker.ts';
 import { faultAnswer, OPTIONS_LINES } from './answer.ts';
-import type { Context } from './context.ts';
+import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
@@ -85,6 +85,18 @@ export class Stream implements Requester, Expiring {
 
   get trusted(): boolean {
     return this.#session.peer.trusted;
+  }
+
+  get standing(): Standing {
+    return this.#session.peer.standing;
+  }
+
+  get credential(): string {
+    return this.#session.peer.credential;
+  }
+
+  get hsts(): string {
+    return this.#session.peer.hsts;
   }
 
   get scheme(): string {

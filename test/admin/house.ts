@@ -128,6 +128,8 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
       workers: () =>
         [1, 2].map((worker) => ({ worker, pid: 1000 + worker, revision: control.state().revision })),
       unrouted: () => ({ 404: 7 }),
+      handshakes: () => ({}),
+      certificates: () => [],
     },
     settings: {
       address: options.address ?? '127.0.0.1:0',

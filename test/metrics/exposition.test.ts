@@ -58,6 +58,8 @@ function render(totals = filled()): Promise<string> {
     state: () => STATE,
     workers: () => 2,
     unrouted: () => ({ 400: 4, 404: 5 }),
+    handshakes: () => ({ full: 3, resumed: 2 }),
+    certificates: () => [{ file: '/etc/shop.pem', notAfter: 1_800_000_000 }],
     version: '1.2.3',
   }).render();
 }
@@ -67,6 +69,8 @@ test('every number is shown under the name that dashboards rely on', async () =>
   const lines = new Set(text.split('\n'));
   const at = '{service="web",version="v1"';
   for (const line of [
+    'spillway_handshakes_total{result="resumed"} 2',
+    'spillway_tls_certificate_not_after_seconds{file="/etc/shop.pem"} 1800000000',
     `spillway_requests_total${at},code="200"} 180`,
     `spillway_requests_total${at},code="499"} 6`,
     `spillway_faults_total${at},kind="reset"} 2`,

@@ -31,7 +31,7 @@ function crewOf(t: TestContext, size: number) {
   const evidence = new Evidence(clock);
   const crew = new Crew({
     size,
-    orders: { settings: proxy, logLevel: 'info' },
+    orders: { settings: proxy, speeches: {}, logLevel: 'info' },
     hire(number, ear) {
       const puppet: Puppet = { number, ear, told: [], killed: false };
       hired.push(puppet);
@@ -148,8 +148,13 @@ test('a worker that dies young again is replaced more slowly, and one that lived
 test('counts go to the totals under the number of the worker, and unrouted ones add up over all', async (t) => {
   const { crew, hired, added } = await serving(t, 2);
   const count = { service: 'a', version: 'stable', latency: [] as readonly number[] } as LedgerCounts;
-  hired[0]!.ear.heard({ type: 'counts', counts: [count], unrouted: { 'no-service': 2 } });
-  hired[1]!.ear.heard({ type: 'counts', counts: [count, count], unrouted: { 'no-service': 3 } });
+  hired[0]!.ear.heard({ type: 'counts', counts: [count], unrouted: { 'no-service': 2 }, handshakes: {} });
+  hired[1]!.ear.heard({
+    type: 'counts',
+    counts: [count, count],
+    unrouted: { 'no-service': 3 },
+    handshakes: {},
+  });
   hired[1]!.ear.gone('signal SIGKILL');
   assert.deepEqual(added, [
     [1, 1],
@@ -280,8 +285,8 @@ test('entrances that come and go are told to the workers there are, and those th
 test('new settings reach the workers there are and those that come later', async (t) => {
   const { crew, hired } = await serving(t, 1);
   const settings = { ...proxy, exposeVersion: false };
-  crew.configure({ settings, logLevel: 'debug' });
-  assert.deepEqual(hired[0]!.told.at(-1), { type: 'configure', settings, logLevel: 'debug' });
+  crew.configure({ settings, speeches: {}, logLevel: 'debug' });
+  assert.deepEqual(hired[0]!.told.at(-1), { type: 'configure', settings, speeches: {}, logLevel: 'debug' });
   hired[0]!.ear.gone('signal SIGKILL');
   t.mock.timers.tick(100);
   const [start] = hired[1]!.told;

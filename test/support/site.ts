@@ -4,6 +4,7 @@ import type { LedgerCounts } from '../../src/model/counts.ts';
 import { FAULT_KINDS } from '../../src/model/fault.ts';
 import { type Config, type ProxySettings, settingsOf } from '../../src/model/settings.ts';
 import type { Service, State } from '../../src/model/state.ts';
+import { PLAIN, type Speech } from '../../src/model/tls.ts';
 import { DataPlane } from '../../src/proxy/plane.ts';
 import { HandClock } from './clock.ts';
 import { patiently } from './patience.ts';
@@ -38,6 +39,7 @@ export interface SiteOptions {
   readonly settings?: Omit<Partial<Config>, 'listen' | 'services'>;
   readonly at?: string;
   readonly log?: Log;
+  readonly speech?: Partial<Speech>;
 }
 
 /** What a version's ledger has counted, in words. */
@@ -104,7 +106,7 @@ export class Site {
   static async open(
     t: TestContext,
     services: Readonly<Record<string, Draft>>,
-    { settings = {}, at = '127.0.0.1:0', log = silent }: SiteOptions = {},
+    { settings = {}, at = '127.0.0.1:0', log = silent, speech = {} }: SiteOptions = {},
   ): Promise<Site> {
     const site = new Site(settingsFor(settings), new HandClock(), log);
     t.after(async () => {
@@ -112,7 +114,7 @@ export class Site {
       await site.plane.drain(0);
     });
     site.adopt(services);
-    site.address = await site.plane.listen(at);
+    site.address = await site.plane.listen(at, undefined, { ...PLAIN, ...speech });
     return site;
   }
 
