@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './health.ts';
+import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
 import { AuditEntrySchema, RolloutChangeSchema } from './record.ts';
+import { RescueSchema, RetriesSchema } from './retry.ts';
 import { DecisionRecordSchema, PolicyRequestSchema, RolloutSchema, StrategySchema } from './rollout.ts';
 import {
-  EndpointLimitsSchema,
   KeyPolicySchema,
   MatchSchema,
   type Of,
@@ -330,6 +331,9 @@ export const ServiceViewSchema = Type.Object(
     ),
     timeouts: Type.Optional(ServiceTimeoutsSchema),
     limits: Type.Optional(EndpointLimitsSchema),
+    versionLimits: Type.Optional(VersionLimitsSchema),
+    retries: Type.Optional(RetriesSchema),
+    rescue: Type.Optional(RescueSchema),
     health: Type.Optional(HealthPolicySchema),
     ejection: Type.Optional(EjectionPolicySchema),
     dns: Type.Optional(DnsPolicySchema),

@@ -126,6 +126,8 @@ export const FAULTS = {
     'Too many requests are waiting for this version.',
   ),
 
+  full: fault('full', 'upstream', 503, 'never', 'As many requests as may be are in flight to this version.'),
+
   draining: fault(
     'draining',
     'self',

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
 import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './health.ts';
+import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
 import { RolloutSchema } from './rollout.ts';
 import { EndpointTlsSchema } from './tls.ts';
@@ -123,6 +124,7 @@ export const VersionSchema = Type.Object(
       }),
     ),
     fallback: Type.Optional(Fallback),
+    limits: Type.Optional(VersionLimitsSchema),
     owner: Type.Optional(
       Type.Union([Type.Literal('file'), Type.Literal('api')], {
         description:
@@ -195,27 +197,13 @@ export const ServiceTimeoutsSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export const EndpointLimitsSchema = Type.Object(
-  {
-    connections: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'Connections to one endpoint per worker. Default 1024.' }),
-    ),
-    pending: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        description: 'Requests that may wait for such a connection, per endpoint and worker. Default 1024.',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-);
-
 const structure = {
   match: Type.Array(MatchSchema, { minItems: 1 }),
   key: Type.Optional(KeyPolicySchema),
   override: Type.Optional(OverridePolicySchema),
   timeouts: Type.Optional(ServiceTimeoutsSchema),
   limits: Type.Optional(EndpointLimitsSchema),
+  versionLimits: Type.Optional(VersionLimitsSchema),
   retries: Type.Optional(RetriesSchema),
   rescue: Type.Optional(RescueSchema),
   tls: Type.Optional(EndpointTlsSchema),

@@ -15,10 +15,11 @@ const OCCASIONS = new Map<Fault, Occasion>([
   [FAULTS.badResponse, 'reset'],
   [FAULTS.headTimeout, 'timeout'],
   [FAULTS.overloaded, 503],
+  [FAULTS.full, 503],
 ]);
 
 /** Of these no endpoint can have read any of the request: another may be asked, whatever the method. */
-export const UNREAD: ReadonlySet<Fault> = new Set([FAULTS.noEndpoint, FAULTS.overloaded]);
+export const UNREAD: ReadonlySet<Fault> = new Set([FAULTS.noEndpoint, FAULTS.overloaded, FAULTS.full]);
 
 /** When one kind of further attempt is made. */
 export class Repeats {

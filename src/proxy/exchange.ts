@@ -119,6 +119,7 @@ export class Exchange implements Asker {
       return this.#refuse(FAULTS.bodyTooLarge);
     this.#compose(buffer, head, lane);
     this.#question.payload = text(buffer, from, to);
+    if (lane.traffic.inFlight > lane.mostInFlight) return this.#stop(FAULTS.full);
     this.#send();
   }
 
@@ -249,7 +250,8 @@ export class Exchange implements Asker {
     const { terms } = this.#via!;
     const channel = pool.take(terms.connect, fresh);
     if (channel === undefined) {
-      if (!pool.enqueue(this)) return this.#again(FAULTS.overloaded);
+      const { mostPending, traffic } = this.#via!;
+      if (traffic.pending >= mostPending || !pool.enqueue(this)) return this.#again(FAULTS.overloaded);
       this.#waiting = true;
       this.#fresh = fresh;
       this.#hold();
@@ -387,10 +389,15 @@ export class Exchange implements Asker {
       traffic.ledger.fault(fault);
       this.#retry();
     } else {
-      const rescuer = this.#rescuerAfter(fault);
-      if (rescuer !== undefined) this.#rescue(rescuer, fault.status, fault);
-      else this.#give(fault);
+      this.#stop(fault);
     }
+  }
+
+  /** No further attempt at this version. */
+  #stop(fault: Fault): void {
+    const rescuer = this.#rescuerAfter(fault);
+    if (rescuer !== undefined) this.#rescue(rescuer, fault.status, fault);
+    else this.#give(fault);
   }
 
   /** Whether something else than this answer, from 500 on, is what the client will get. */
@@ -441,9 +448,8 @@ export class Exchange implements Asker {
   #other(version: string): Lane | undefined {
     if (this.#via !== this.#lane) return undefined;
     const lane = this.#context.table?.service(this.#service!.name)?.version(version)?.lane;
-    return lane === undefined || lane.version === this.#lane!.version || lane.balancer.empty
-      ? undefined
-      : lane;
+    if (lane === undefined || lane.version === this.#lane!.version || lane.balancer.empty) return undefined;
+    return lane.traffic.inFlight < lane.mostInFlight ? lane : undefined;
   }
 
   /**
@@ -459,6 +465,8 @@ export class Exchange implements Asker {
     this.#unhold();
     this.#leavePool();
     this.#via = rescuer;
+    rescuer.traffic.guests++;
+    traffic.guests--;
     this.#question.lines = this.#question.lines.replace(`\r\n${line}`, () => `\r\n${rescuer.line}`);
     this.#sentAt = -1;
     this.#tried = 0;
@@ -638,6 +646,10 @@ export class Exchange implements Asker {
     this.#channel = undefined;
     this.#unhold();
     this.#leavePool();
+    if (this.#via !== this.#lane) {
+      this.#via!.traffic.guests--;
+      this.#lane!.traffic.guests++;
+    }
     this.#question.lines = '';
     this.#question.payload = '';
   }

@@ -15,6 +15,9 @@ export interface Lane {
   readonly terms: UpstreamTerms;
   /** Largest request body, bytes; 0 is no limit. */
   readonly maxBodyBytes: number;
+  /** Most requests in flight, and most that wait to be sent; Infinity is no limit. */
+  readonly mostInFlight: number;
+  readonly mostPending: number;
   /** What is done for requests whose attempt failed; undefined if nothing but what is always done. */
   readonly again: Again | undefined;
   readonly traffic: Traffic;

@@ -9,7 +9,7 @@ import type { Service, State, Version } from '../model/state.ts';
 import { PLAIN, type Speech, type Speeches } from '../model/tls.ts';
 import { compileTable } from '../routing/table.ts';
 import { Balancer, type Place } from '../upstream/balancer.ts';
-import type { Pool } from '../upstream/pool.ts';
+import type { Pool, PoolLimits } from '../upstream/pool.ts';
 import { Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
 import { Budgets } from './again.ts';
@@ -184,7 +184,7 @@ export class DataPlane {
   }
 
   /** The lane of a version by the table being compiled. Nothing that is in use is touched. */
-  #lane(service: string, version: string, { fallback }: Version, doc: Service): Lane {
+  #lane(service: string, version: string, { fallback, limits }: Version, doc: Service): Lane {
     const { settings } = this.#context.rules;
     const { timeouts, maxBodyBytes } = doc;
     const balancer = new Balancer([]);
@@ -196,6 +196,8 @@ export class DataPlane {
       fallback: fallback ?? doc.fallback,
       terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
+      mostInFlight: (limits ?? doc.versionLimits)?.requests ?? Number.POSITIVE_INFINITY,
+      mostPending: (limits ?? doc.versionLimits)?.pending ?? Number.POSITIVE_INFINITY,
       again: this.#budgetsOf(service).againOf(doc, version),
       traffic: this.#trafficOf(service, version),
       trial: this.#trials.arm(service, version, doc, this.#world.clock.monotonic()),
@@ -205,10 +207,18 @@ export class DataPlane {
   /** Gives a balancer the endpoints of its version, as they stand. */
   #seat(balancer: Balancer, service: string, version: string, doc: Service): void {
     const { limits, ejection, slowStart = 0 } = doc;
-    const pooling = { connections: limits?.connections ?? 1024, pending: limits?.pending ?? 1024 };
     const known = this.#standings.get(`${service}/${version}`);
-    const places = doc.versions[version]!.endpoints.flatMap((endpoint) =>
-      (known?.standing.endpoints[endpoint] ?? UNKNOWN).map(({ address, out, back }): Place => {
+    const seats = doc.versions[version]!.endpoints.map(
+      (endpoint) => [endpoint, known?.standing.endpoints[endpoint] ?? UNKNOWN] as const,
+    );
+    const { connections } = doc.versions[version]!.limits ?? doc.versionLimits ?? {};
+    const pooling = poolLimits(
+      limits,
+      connections,
+      seats.reduce((count, [, of]) => count + of.length, 0),
+    );
+    const places = seats.flatMap(([endpoint, of]) =>
+      of.map(({ address, out, back }): Place => {
         const pool = this.#pools.get({ endpoint, address }, this.#context.rules.settings.limits, pooling);
         if (out) pool.forgive();
         return { pool, out, back: back === undefined ? undefined : known!.at - back };
@@ -260,4 +270,16 @@ export class DataPlane {
     for (const service of this.#budgets.keys())
       if (this.#context.table?.service(service) === undefined) this.#budgets.delete(service);
   }
+}
+
+/** What one endpoint bears: what the service says, and its part of what the version may have in all. */
+function poolLimits(
+  limits: Service['limits'],
+  ofVersion = Number.POSITIVE_INFINITY,
+  endpoints: number,
+): PoolLimits {
+  const { connections = 1024, requests = Number.POSITIVE_INFINITY, pending = 1024 } = limits ?? {};
+  const part = Math.max(1, Math.floor(ofVersion / endpoints));
+  // A connection of HTTP/1.1 has one request at a time.
+  return { connections: Math.min(connections, requests, part), pending };
 }

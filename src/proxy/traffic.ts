@@ -9,6 +9,8 @@ export class Traffic {
   readonly version: string;
   /** Monotonic ms of the last request sent; -1 before the first. */
   lastSentAt = -1;
+  /** Requests that this version answers for others at this moment, less those that others answer for it. */
+  guests = 0;
   #ledger: Ledger | undefined;
   #unsent = 0;
   #settled: (() => void)[] = [];
@@ -22,6 +24,16 @@ export class Traffic {
   get ledger(): Ledger {
     this.#ledger ??= new Ledger(this.service, this.version);
     return this.#ledger;
+  }
+
+  /** Requests that it has to answer at this moment. */
+  get inFlight(): number {
+    return this.ledger.inFlight + this.guests;
+  }
+
+  /** Requests that cannot be sent yet. */
+  get pending(): number {
+    return this.#unsent;
   }
 
   /** The ledger, if there was a request. */

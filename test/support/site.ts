@@ -3,7 +3,7 @@ import { type Log, silent } from '../../src/base/log.ts';
 import type { LedgerCounts } from '../../src/model/counts.ts';
 import { FAULT_KINDS } from '../../src/model/fault.ts';
 import { type Config, type ProxySettings, settingsOf } from '../../src/model/settings.ts';
-import type { Service, State } from '../../src/model/state.ts';
+import type { Service, State, Version } from '../../src/model/state.ts';
 import { PLAIN, type Speech } from '../../src/model/tls.ts';
 import { DataPlane } from '../../src/proxy/plane.ts';
 import { HandClock } from './clock.ts';
@@ -13,7 +13,7 @@ import { connect, type Message, type Peer } from './peer.ts';
 /** A service as a test writes it: what is not said is the same in all tests. */
 export type Draft = Partial<Omit<Service, 'versions' | 'split'>> & {
   /** Endpoints by version. The first version has all the traffic unless `weights` says otherwise. */
-  readonly versions: Readonly<Record<string, readonly string[]>>;
+  readonly versions: Readonly<Record<string, readonly string[] | Version>>;
   readonly weights?: Readonly<Record<string, number>>;
 };
 
@@ -55,7 +55,7 @@ function serviceOf({ versions, weights, ...rest }: Draft): Service {
   const names = Object.keys(versions);
   return {
     match: [{}],
-    versions: Object.fromEntries(names.map((name) => [name, { endpoints: [...versions[name]!] }])),
+    versions: Object.fromEntries(names.map((name) => [name, versionOf(versions[name]!)])),
     split: {
       weights: weights ?? { [names[0]!]: 100 },
       salt: 'salt',
@@ -66,6 +66,10 @@ function serviceOf({ versions, weights, ...rest }: Draft): Service {
     wholes: [names[0]!],
     ...rest,
   };
+}
+
+function versionOf(drafted: readonly string[] | Version): Version {
+  return 'endpoints' in drafted ? drafted : { endpoints: [...drafted] };
 }
 
 export function stateOf(revision: number, services: Readonly<Record<string, Draft>>): State {
