@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import type { Commands } from '../control/commands.ts';
 import type { Insight } from '../control/insight.ts';
+import type { Posted } from '../control/observations.ts';
 import type { ApprovalLinks } from '../gates/links.ts';
 import { createExposition } from '../metrics/exposition.ts';
 import type { Totals } from '../metrics/totals.ts';
@@ -18,6 +19,7 @@ import { Changes } from './asking.ts';
 import { isLoopback } from './browser.ts';
 import { changeRoutes } from './changes.ts';
 import { healthRoutes } from './health.ts';
+import { type Observer, observationRoutes } from './observations.ts';
 import { readRoutes } from './reads.ts';
 import { type Recordings, rolloutRoutes } from './rollouts.ts';
 import { createServer } from './server.ts';
@@ -30,6 +32,7 @@ export interface AdminOptions {
   readonly totals: Totals;
   readonly insight: Insight;
   readonly recordings: Recordings;
+  readonly observations: Observer & { readonly outcomes: Iterable<Posted> };
   /** The strategies and policies that the config file names at present. */
   catalogue(): Catalogue;
   readonly links: ApprovalLinks;
@@ -95,6 +98,7 @@ export function createAdmin(options: AdminOptions): Admin {
       standings: () => standingsOf(commands.state(), insight),
       rollbacks: () => insight.outcomes.rollbacks.values(),
       decisions: () => insight.outcomes.decisions,
+      observations: () => options.observations.outcomes,
     },
   });
   const changes = new Changes(commands, clock);
@@ -115,6 +119,7 @@ export function createAdmin(options: AdminOptions): Admin {
         links,
         catalogue: () => options.catalogue(),
       });
+      observationRoutes(app, options.observations);
       healthRoutes(app, { status, exposition, metricsNeed });
     },
   );

@@ -13,6 +13,7 @@ import type { Errands } from './errands.ts';
 import type { Evidence } from './evidence.ts';
 import type { Flow, Insight } from './insight.ts';
 import { rolloutOf } from './lookup.ts';
+import type { Observations } from './observations.ts';
 import { type Line, looked, type Seen } from './recording.ts';
 import type { Sample, Samples } from './samples.ts';
 import type { TrafficMeter } from './traffic.ts';
@@ -30,6 +31,7 @@ export interface ControllerParts {
   readonly evidence: Pick<Evidence, 'take' | 'seen' | 'harm' | 'missing' | 'baseline'>;
   readonly errands: Pick<Errands, 'attend' | 'reports' | 'close'>;
   readonly samples: Pick<Samples, 'attend' | 'take' | 'heard' | 'close'>;
+  readonly observations: Pick<Observations, 'attend'>;
   readonly recordings: Recordings;
   readonly traffic: TrafficMeter;
   readonly clock: Clock;
@@ -128,8 +130,9 @@ export class Controller implements Insight {
 
   /** One look at every rollout. One that fails keeps no other from its turn. */
   async look(): Promise<void> {
-    const { control, clock, errands, samples, traffic } = this.#parts;
+    const { control, clock, errands, samples, observations, traffic } = this.#parts;
     traffic.note(clock.monotonic());
+    observations.attend();
     const jumped = apart(clock) - this.#apart;
     if (Math.abs(jumped) >= JUMP) this.#apart += jumped;
     const moved: RolloutEvent[] = Math.abs(jumped) >= JUMP ? [{ type: 'clock', by: jumped }] : [];

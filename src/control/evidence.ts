@@ -119,6 +119,11 @@ export class Evidence {
     );
   }
 
+  /** What was first chosen in this epoch for the key that has this slot; undefined: it was not seen. */
+  unit(rollout: string, slot: number): ReturnType<Gathering['unit']> {
+    return this.#ongoing.get(rollout)?.gathering.unit(slot);
+  }
+
   /** How far the candidate has come in this epoch. */
   seen(rollout: string): SeenSoFar | undefined {
     return this.#ongoing.get(rollout)?.gathering.seen;

@@ -72,15 +72,18 @@ function metricOf({
   ratios,
   provenAbove,
   required,
+  by,
+  worse,
 }: MetricRequest): Metric {
   return {
     name,
     kind,
     weight: weight ?? DEFAULT_METRICS.find((usual) => usual.kind === kind)?.weight ?? 1,
     ...(kind === 'errorRatio' && ERROR_POLICIES[trigger ?? 'increase']),
+    ...(kind === 'conversion' && worse === 'higher' && { ratios: ERROR_POLICIES.increase.ratios }),
     ...(ratios && { ratios }),
     ...(provenAbove !== undefined && { provenAbove }),
-    holdOnly: use === 'holdOnly' || (use === undefined && kind === 'gauge'),
+    holdOnly: use === 'holdOnly' || (use === undefined && (kind === 'gauge' || by === 'version')),
     ...(required && { required }),
   };
 }

@@ -32,6 +32,9 @@ export class Gathering {
   readonly #heard = new Map<string, number>();
   /** The baseline's requests of this epoch, by the slot of their key's dispersion. */
   readonly #slots = { requests: zeros(), failures: zeros(), slow: zeros() };
+  /** Where units may be told of later: which of the `#odds` each was assigned with, from 1, by its slot. */
+  readonly #coins: Uint8Array | undefined;
+  readonly #odds: number[] = [];
   /** By name of a business value. */
   readonly #usual: ReadonlyMap<string, Usual>;
   /** By propensity, then by kind of event. */
@@ -46,6 +49,8 @@ export class Gathering {
   constructor(trial: Trial, before?: Gathering) {
     this.trial = trial;
     this.#harmed = before === undefined ? noUnits() : before.#harmed;
+    const isPosted = trial.sticky && (trial.business ?? []).some(({ when }) => when === undefined);
+    this.#coins = isPosted ? new Uint8Array(2 ** 20) : undefined;
     this.#usual = new Map(
       (trial.business ?? []).flatMap(({ name, worse }) =>
         worse === undefined
@@ -75,7 +80,7 @@ export class Gathering {
     for (const { w, tallies } of counts.batches) {
       const batch = this.#batches.get(w) ?? new Map<string, Sums>();
       this.#batches.set(w, batch);
-      for (const tally of tallies) this.#tally(batch, tally);
+      for (const tally of tallies) this.#tally(batch, w, tally);
     }
     this.#requests = plus(this.#requests, counts.requests);
     this.#failures = plus(this.#failures, counts.failures);
@@ -89,6 +94,14 @@ export class Gathering {
     }
     this.#weigh(counts);
     return true;
+  }
+
+  /** What was chosen for a key in this epoch, at first and with which odds; undefined: it was not seen. */
+  unit(slot: number): { readonly candidate: boolean; readonly w: number } | undefined {
+    const w = this.#odds[(this.#coins?.[slot] ?? 0) - 1];
+    if (w === undefined) return undefined;
+    const candidate = (this.#units.get('seen')!.canary[slot >>> 3]! & (1 << (slot & 7))) !== 0;
+    return { candidate, w };
   }
 
   /** A source is gone; another of the same name counts its posts from the beginning. */
@@ -125,7 +138,7 @@ export class Gathering {
     return tick;
   }
 
-  #tally(batch: Map<string, Sums>, { kind, counts, keys }: Tally): void {
+  #tally(batch: Map<string, Sums>, w: number, { kind, counts, keys }: Tally): void {
     const sums: Sums = batch.get(kind) ?? new Map();
     batch.set(kind, sums);
     for (let i = 0; i + 2 < counts.length; i += 3) add(sums, counts[i]!, counts[i + 1]!, counts[i + 2]!);
@@ -138,7 +151,15 @@ export class Gathering {
       if (!countUnit(units, slot, candidate)) continue;
       add(sums, keys[i + 1]!, candidate ? 0 : 1, candidate ? 1 : 0);
       if (candidate) this.#notice(kind, slot);
+      if (kind === 'seen' && this.#coins) this.#coins[slot] = this.#coin(w);
     }
+  }
+
+  /** The number of a propensity. Weights do not change so often in an epoch that 255 were not enough. */
+  #coin(w: number): number {
+    const known = this.#odds.indexOf(w);
+    if (known >= 0) return known + 1;
+    return this.#odds.length < 255 ? this.#odds.push(w) : 0;
   }
 
   /** Something happened to a key of the candidate for the first time in this epoch. */

@@ -25,9 +25,11 @@ export interface RolloutSources {
   rollbacks(): Iterable<{ readonly service: string; readonly cause: string; readonly count: number }>;
   /** Looks that changed the truth since the start, and the seconds they took in all. */
   decisions(): { readonly count: number; readonly seconds: number };
+  /** Posted since the start, by what became of them. */
+  observations(): Iterable<{ readonly service: string; readonly outcome: string; readonly count: number }>;
 }
 
-export function rolloutFamilies({ standings, rollbacks, decisions }: RolloutSources): Family[] {
+export function rolloutFamilies({ standings, rollbacks, decisions, observations }: RolloutSources): Family[] {
   const tests = () =>
     standings().flatMap(({ service, verdict }) =>
       (verdict?.tests ?? []).map(({ name, ...test }) => ({ ...test, labels: { service, test: name } })),
@@ -58,6 +60,12 @@ export function rolloutFamilies({ standings, rollbacks, decisions }: RolloutSour
     ),
     family('counter', 'spillway_rollbacks_total', 'Rollouts that were rolled back, by cause.', () =>
       Array.from(rollbacks(), ({ service, cause, count }) => ({ value: count, labels: { service, cause } })),
+    ),
+    family('counter', 'spillway_observations_total', 'Observations posted, by what became of them.', () =>
+      Array.from(observations(), ({ service, outcome, count }) => ({
+        value: count,
+        labels: { service, outcome },
+      })),
     ),
     family(
       'counter',

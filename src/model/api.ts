@@ -185,6 +185,49 @@ export const DecisionListSchema = Type.Object(
 );
 export type DecisionList = Of<typeof DecisionListSchema>;
 
+export const ObservationSchema = Type.Object(
+  {
+    metric: Type.String({ description: 'Of kind conversion or value, without when.' }),
+    key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 4096,
+        description:
+          'Of the user it happened to, exactly as it is in the requests: header, cookie or address.',
+      }),
+    ),
+    version: Type.Optional(VersionName),
+    value: Type.Optional(Type.Number({ minimum: -1e12, maximum: 1e12, description: 'Of a value.' })),
+    id: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 128, description: 'What has this id counts once a rollout.' }),
+    ),
+  },
+  { additionalProperties: false, description: 'Something that happened to a user, or to a version.' },
+);
+export type Observation = Of<typeof ObservationSchema>;
+
+export const ObservationsRequestSchema = Type.Object(
+  { observations: Type.Array(ObservationSchema, { minItems: 1, maxItems: 1000 }) },
+  { additionalProperties: false, description: 'What happened to users or versions.' },
+);
+export type ObservationsRequest = Of<typeof ObservationsRequestSchema>;
+
+export const ObservedSchema = Type.Object(
+  {
+    rollout: Type.String(),
+    taken: Type.Integer({
+      description: 'Taken for evidence. Of a key only the first of a metric counts in a step.',
+    }),
+    waiting: Type.Integer({
+      description: 'Nothing has been heard of their key in this step yet; it is looked for again for 5 s.',
+    }),
+    repeated: Type.Integer({ description: 'Their id has been posted before.' }),
+    unknown: Type.Integer({ description: 'Their version is not one of the two, or too many are waiting.' }),
+  },
+  { additionalProperties: false, description: 'What has become of the observations.' },
+);
+export type Observed = Of<typeof ObservedSchema>;
+
 export const EvidenceViewSchema = Type.Object(
   {
     service: ServiceName,

@@ -427,7 +427,8 @@ export const MetricSchema = Type.Object(
     ]),
     use: Type.Optional(
       Type.Enum(['on', 'off', 'holdOnly'], {
-        description: 'holdOnly: may hold a promotion back, never roll back. Default on; of a gauge holdOnly.',
+        description:
+          'holdOnly: may hold a promotion back, never roll back. Default on; of a gauge, and by version, holdOnly.',
       }),
     ),
     weight: Type.Optional(
@@ -461,6 +462,12 @@ export const MetricSchema = Type.Object(
       }),
     ),
     worse: Type.Optional(WorseSchema),
+    by: Type.Optional(
+      Type.Enum(['key', 'version'], {
+        description:
+          'conversion, value without when: what observations name. A key counts once a step. By version they have to be taken for independent of each other, so use is holdOnly if nothing is said. Default key.',
+      }),
+    ),
     series: Type.Optional(SeriesSchema),
   },
   CLOSED,

@@ -37,7 +37,7 @@ export type Occasion = Of<typeof OccasionSchema>;
 export const MOST_BUSINESS = 30;
 
 export const WorseSchema = Type.Enum(['higher', 'lower'], {
-  description: 'value: which way is worse. Default lower.',
+  description: 'conversion, value: which way is worse, as higher for refunds. Default lower.',
 });
 
 /** What workers need to know of a rollout. Small and still, since a service is compiled anew when it changes. */

@@ -6,6 +6,7 @@ import { createControl } from '../control/control.ts';
 import { Controller } from '../control/controller.ts';
 import { Errands } from '../control/errands.ts';
 import type { Evidence } from '../control/evidence.ts';
+import { Observations } from '../control/observations.ts';
 import { Samples } from '../control/samples.ts';
 import { TrafficMeter } from '../control/traffic.ts';
 import { ApprovalLinks } from '../gates/links.ts';
@@ -88,11 +89,13 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
     });
     const traffic = new TrafficMeter(totals);
     const samples = new Samples({ state: () => control.state(), world, log });
+    const observations = new Observations({ state: () => control.state(), evidence, clock: systemClock });
     const controller = new Controller({
       control,
       evidence,
       errands,
       samples,
+      observations,
       recordings,
       traffic,
       clock: systemClock,
@@ -105,6 +108,7 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
       totals,
       insight: controller,
       recordings,
+      observations,
       catalogue: parts.catalogue,
       links,
       status: parts.status,

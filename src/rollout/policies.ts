@@ -84,17 +84,25 @@ export function policyOf(
   if (twin !== undefined) return `two metrics are called "${twin}"; give each its own name`;
   if (policy.metrics.every(({ use }) => use === 'off'))
     return 'every metric is off; leave one on, or use dryRun to judge without acting';
-  return businessFault(policy.metrics) ?? seriesFault(policy.metrics) ?? policy;
+  return businessFault(policy) ?? seriesFault(policy.metrics) ?? policy;
 }
 
 /** What is wrong with the business metrics, in a sentence with the cure. */
-function businessFault(metrics: readonly MetricRequest[]): string | undefined {
+function businessFault({ metrics, mode }: Policy): string | undefined {
   const business = metrics.filter(({ kind }) => kind === 'conversion' || kind === 'value');
   if (business.length > MOST_BUSINESS)
     return `there are ${business.length} metrics of kind conversion and value; ${MOST_BUSINESS} are the most that a request is looked at for`;
   const mute = business.find(({ kind, when }) => kind === 'value' && when && when.event === undefined);
   if (mute)
     return `metric "${mute.name}" is a value, and its when names no event; a value is the number in x-spillway-event, so say which, as in event: order`;
+  const keyless = business.find(({ when, by = 'key' }) => mode === 'request' && !when && by === 'key');
+  if (keyless)
+    return `metric "${keyless.name}" is posted by key, and mode request counts no keys; use mode sticky, or by: version`;
+  const twice = metrics.find(
+    ({ when, by, kind }) => by && (when || !(kind === 'conversion' || kind === 'value')),
+  );
+  if (twice)
+    return `metric "${twice.name}" says by, which is for conversions and values that are posted, without when; leave one of them out`;
   const astray = metrics.find((metric) => metric.when && !business.includes(metric));
   if (astray)
     return `metric "${astray.name}" of kind ${astray.kind} says when; only those of kind conversion and value are counted by it`;

@@ -106,6 +106,7 @@ test('without tokens only loopback may listen', async (t) => {
       totals: new Totals(),
       insight: BLIND,
       recordings: memoryRecordings(silent),
+      observations: { outcomes: [], post: () => assert.fail('nobody posts') },
       catalogue: () => NO_CATALOGUE,
       links: new ApprovalLinks(() => undefined, {}, new HandClock()),
       status: {

@@ -7,7 +7,9 @@ import { type AdminOptions, createAdmin } from '../../src/admin/admin.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
+import { Evidence } from '../../src/control/evidence.ts';
 import type { Insight } from '../../src/control/insight.ts';
+import { Observations } from '../../src/control/observations.ts';
 import { ApprovalLinks } from '../../src/gates/links.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import { formatAddress, parseAddress } from '../../src/model/address.ts';
@@ -119,6 +121,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     totals,
     insight: BLIND,
     recordings: memoryRecordings(silent),
+    observations: new Observations({ state: () => control.state(), evidence: new Evidence(clock), clock }),
     catalogue: () => options.catalogue ?? NO_CATALOGUE,
     clock,
     log: options.log ?? silent,

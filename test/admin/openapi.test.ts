@@ -26,6 +26,7 @@ const ROUTES = [
   'POST /v1/rollouts/{id}/pause pauseRollout OrderRequest → RolloutChange',
   'POST /v1/rollouts/{id}/promote promoteRollout OrderRequest → RolloutChange',
   'POST /v1/rollouts/{id}/resume resumeRollout OrderRequest → RolloutChange',
+  'POST /v1/services/{service}/observations postObservations ObservationsRequest → Observed',
   'POST /v1/services/{service}/rollback rollback RollbackRequest → Change',
   'POST /v1/services/{service}/rollouts startRollout RolloutRequest → RolloutStart',
   'PUT /v1/services/{service}/schema setSchema SchemaRequest → Change',

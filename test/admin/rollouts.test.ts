@@ -121,6 +121,32 @@ test('strategies and policies are listed in words, and evidence names its rollou
   assert.equal((await ask('GET', '/v1/services/none/evidence')).status, 404);
 });
 
+test('observations are taken while a rollout compares something, from an operator, all or none', async (t) => {
+  const { ask } = await openHouse(t);
+  const post = (...observations: object[]) =>
+    ask('POST', '/v1/services/checkout/observations', { body: { observations } });
+  const order = { metric: 'refunds', key: 'ann', id: '1' };
+  assert.match((await post(order)).json.detail, /nothing is being compared in service "checkout" now/);
+  const policy = { metrics: [{ name: 'refunds', kind: 'conversion' }] };
+  const { json } = await ask('POST', START, { body: { candidate: 'canary', policy } });
+  const { id } = json.rollout;
+  const none = { rollout: id, taken: 0, waiting: 0, repeated: 0, unknown: 0 };
+  assert.deepEqual((await post(order, { ...order, id: '2' }, order)).json, {
+    ...none,
+    waiting: 2,
+    repeated: 1,
+  });
+  const wrong = await post(order, { metric: 'refunds', version: 'canary' });
+  assert.equal(wrong.status, 422);
+  assert.match(wrong.json.detail, /^observation 2: metric "refunds" is observed by key/);
+  assert.equal((await post({ metric: 'refunds', key: 'ann', value: '1e9' })).status, 400);
+  assert.equal((await post()).status, 400);
+  assert.match(
+    (await ask('GET', '/metrics')).text,
+    /spillway_observations_total\{service="checkout",outcome="waiting"\} 2/,
+  );
+});
+
 test('the database schema is said, shown, and held against who cannot live with it', async (t) => {
   const { ask } = await openHouse(t);
   const put = (schema: string) => ask('PUT', '/v1/services/checkout/schema', { body: { schema } });

@@ -69,6 +69,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     errands,
     samples,
     recordings,
+    observations: { attend() {} },
     traffic,
     clock,
     log: silent,

@@ -121,6 +121,35 @@ test('equal versions are promoted through 1, 5, 25 and 50 % on evidence alone', 
   t.diagnostic(out.trim().replaceAll('\n', ' | '));
 });
 
+test('a candidate whose users refund more is rolled back on what is posted of them', async (t) => {
+  const [stable, canary] = [await origin(t, failing(0, 1)), await origin(t, failing(0, 1))];
+  const { site, traffic } = await underTraffic(t, stable, canary);
+  const metrics = [{ name: 'refunds', kind: 'conversion', worse: 'higher' }];
+  const strategy = { type: 'canary', steps: [50] };
+  const begun = await start(t, site, { strategy, policy: { metrics } });
+  assert.equal(begun.code, 0, begun.err);
+  let refunded = 0;
+  let answer = '';
+  await until(async () => {
+    // Of the candidate all refund, of the baseline nobody.
+    const keys = traffic.usersOf('canary').slice(refunded, refunded + 20);
+    refunded += keys.length;
+    if (keys.length > 0) {
+      const observations = keys.map((key) => ({ metric: 'refunds', key, id: `refund of ${key}` }));
+      const posted = await fetch(`${site.admin}/v1/services/shop/observations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ observations }),
+      });
+      answer = await posted.text();
+    }
+    return (await newest(site)).phase.at === 'rolledBack' || undefined;
+  });
+  const { phase } = await newest(site);
+  assert.match(phase.at === 'rolledBack' ? phase.says : '', /^Worse: refunds is decided/, answer);
+  t.diagnostic(`rolled back on ${refunded} refunds: ${answer}`);
+});
+
 test('when stable fails as well the candidate is not blamed: it pauses, and a person can abort', async (t) => {
   const stable = await version(t, { fails: 0.3 });
   const canary = await version(t, { fails: 0.3 });

@@ -10,6 +10,7 @@ export interface Tally {
 /** Steady traffic of so many users who come again and again, in no order, until the test is over. */
 export class Traffic {
   readonly versions = new Map<string, Tally>();
+  readonly #users = new Map<string, Set<string>>();
   /** When a version was last seen to answer, and when it was first seen to fail, monotonic ms. */
   readonly lastOf = new Map<string, number>();
   readonly firstErrorOf = new Map<string, number>();
@@ -37,6 +38,11 @@ export class Traffic {
     return [...this.versions.values()].reduce((sum, { requests }) => sum + requests, 0);
   }
 
+  /** The users that a version has answered, in the order in which they came to it. */
+  usersOf(version: string): readonly string[] {
+    return [...(this.#users.get(version) ?? [])];
+  }
+
   /** Resolves when so many requests have been answered. */
   async answered(count: number): Promise<void> {
     while (this.total < count) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -50,6 +56,7 @@ export class Traffic {
       tally.requests++;
       if (failed) tally.errors++;
       this.versions.set(version, tally);
+      this.#users.set(version, (this.#users.get(version) ?? new Set()).add(`user-${user}`));
       this.lastOf.set(version, performance.now());
       if (failed && !this.firstErrorOf.has(version)) this.firstErrorOf.set(version, performance.now());
       response.resume();

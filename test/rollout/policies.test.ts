@@ -73,4 +73,7 @@ test('a business metric that could never count is refused, with the cure', () =>
   assert.match(String(policyOf({ metrics: many })), /31 metrics .* 30 are the most/);
   assert.notEqual(typeof asked({ kind: 'value', when: { event: 'order' } }), 'string');
   assert.notEqual(typeof asked({}), 'string', 'it is posted');
+  assert.match(String(asked({ by: 'version', when: { path: '/' } })), /says by, which is for/);
+  const metrics = [{ name: 'm', kind: 'conversion' as const }];
+  assert.match(String(policyOf({ mode: 'request', metrics })), /mode request counts no keys.*by: version/);
 });
