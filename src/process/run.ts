@@ -104,7 +104,7 @@ export async function runSpillway(source: Source): Promise<Running> {
     };
     const helm = await takeHelm({
       openStore: () => openStore(settings, { base, environment: process.env, clock: systemClock, log }),
-      openRecordings: () => openRecordings(settings.store, base, log),
+      openRecordings: () => openRecordings(settings, { base, log }),
       crew,
       totals,
       evidence,

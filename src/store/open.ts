@@ -42,7 +42,7 @@ export async function openStore(
     fleet: fleet.name ?? 'spillway',
     replica: fleet.replica ?? hostname(),
     lease: fleet.lease ?? 3_000,
-    mirror: resolve(base, fleet.mirror ?? './data'),
+    mirror: resolve(base, mirrorOf(fleet)),
   };
   return redisStore(settings, clock, log);
 }
@@ -77,9 +77,16 @@ async function pem(name: string, path: string): Promise<string> {
   }
 }
 
-/** Where what rollouts were judged by is recorded: beside the truth, where that is a directory. */
-export function openRecordings(url: string, base: string, log: Log): Recordings {
-  return url.startsWith('file:')
-    ? fileRecordings(join(resolve(base, url.slice(5)), 'recordings'), log)
-    : memoryRecordings(log);
+/** Where what rollouts were judged by is recorded: beside the truth, or what this replica keeps of it. */
+export function openRecordings(
+  { store: url, fleet }: Pick<Settings, 'store' | 'fleet'>,
+  { base, log }: Pick<Surroundings, 'base' | 'log'>,
+): Recordings {
+  if (url === 'memory:') return memoryRecordings(log);
+  const directory = url.startsWith('file:') ? url.slice(5) : mirrorOf(fleet);
+  return fileRecordings(join(resolve(base, directory), 'recordings'), log);
+}
+
+function mirrorOf({ mirror = './data' }: FleetSettings): string {
+  return mirror;
 }

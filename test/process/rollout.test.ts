@@ -122,8 +122,8 @@ test('equal versions are promoted through 1, 5, 25 and 50 % on evidence alone', 
 });
 
 test('a candidate whose users refund more is rolled back on what is posted of them', async (t) => {
-  const [stable, canary] = [await origin(t, failing(0, 1)), await origin(t, failing(0, 1))];
-  const { site, traffic } = await underTraffic(t, stable, canary);
+  const [stable, canary] = [await version(t), await version(t)];
+  const { site, traffic } = await underTraffic(t, stable.endpoint, canary.endpoint);
   const metrics = [{ name: 'refunds', kind: 'conversion', worse: 'higher' }];
   const strategy = { type: 'canary', steps: [50] };
   const begun = await start(t, site, { strategy, policy: { metrics } });
