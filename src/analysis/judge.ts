@@ -3,8 +3,8 @@ import { labelStake, SRM_RATIOS, slow, stake } from './detectors.ts';
 import { addMarked, type Batch, type Marked, type Pair, soundPart, type Tick } from './evidence.ts';
 import { blames, environmentFails, guardRow, incident, refer, watch } from './guards.ts';
 import type { LatencyScale } from './latency.ts';
-import { advance, bet } from './mixture.ts';
-import type { Metric, Policy } from './policy.ts';
+import { advance, bet, logWealth } from './mixture.ts';
+import { type Metric, type Policy, srmThreshold } from './policy.ts';
 import { betOnLabels, betOnTrials, type Promotion } from './promotion.ts';
 import { type Detector, freshDetector, type JudgeState, type Seen } from './state.ts';
 
@@ -32,6 +32,9 @@ export function judge(
   const warm = t - before.stepStart >= policy.latencyWarmup;
   const scale = warm ? before.scale : undefined;
 
+  const srm = bet(before.srm, labelStake(tick.batches, (batch) => batch.units, SRM_RATIOS).increments);
+  const valid = logWealth(srm) < srmThreshold(policy);
+
   const detectors: Record<string, Detector> = {};
   let unblamed = false;
   for (const metric of policy.metrics) {
@@ -39,13 +42,13 @@ export function judge(
     const ceiling = metric.kind === 'errorCeiling';
     // The ceiling looks at the canary alone, so what stable suffers too must not count for it.
     const next = ceiling && failing ? old : staked(old, policy, metric, tick, scale);
-    const shared = ceiling && fires(policy, metric, next) && !blames(guards, t, policy);
+    const acts = ceiling && valid && !metric.holdOnly && fires(policy, metric, next);
+    const shared = acts && !blames(guards, t, policy);
     detectors[metric.name] = shared
       ? advanced(freshDetector(policy, metric, before.step, old.since), t)
       : next;
     unblamed ||= shared;
   }
-  const srm = bet(before.srm, labelStake(tick.batches, (batch) => batch.units, SRM_RATIOS).increments);
   const state: JudgeState = {
     ...before,
     detectors,

@@ -6,13 +6,13 @@
 /** ln(exp(a) + exp(b)). */
 export function logAddExp(a: number, b: number): number {
   const max = Math.max(a, b);
-  return max === -Infinity ? -Infinity : max + Math.log1p(Math.exp(Math.min(a, b) - max));
+  return Number.isFinite(max) ? max + Math.log1p(Math.exp(Math.min(a, b) - max)) : max;
 }
 
 /** ln of the sum of exp(x); -Infinity for none. */
 export function logSumExp(xs: readonly number[]): number {
   const max = Math.max(...xs);
-  if (max === -Infinity) return -Infinity;
+  if (!Number.isFinite(max)) return max;
   let sum = 0;
   for (const x of xs) sum += Math.exp(x - max);
   return max + Math.log(sum);

@@ -45,8 +45,9 @@ export function startAtOnce(alternatives: number): Mixture {
 
 /** Puts in play what is due `t` seconds after the start. Comes before the bets of that tick. */
 export function advance(mixture: Mixture, t: number): Mixture {
-  const due = Math.min(mixture.epochs, Math.floor(t / mixture.epochLength));
-  if (due <= mixture.done) return mixture;
+  let due = mixture.done;
+  while (due < mixture.epochs && t >= (due + 1) * mixture.epochLength) due++;
+  if (due === mixture.done) return mixture;
   const fresh = Math.log(((1 - mixture.early) * (due - mixture.done)) / mixture.epochs);
   return { ...mixture, done: due, wealth: mixture.wealth.map((each) => logAddExp(each, fresh)) };
 }

@@ -137,6 +137,17 @@ test('a canary over the ceiling together with stable is not blamed', () => {
   assert.equal(alone.judgement.decision, 'rollback');
 });
 
+test('a ceiling that may only hold is never begun anew, whoever else fails', () => {
+  const ceiling = DEFAULT_METRICS.filter(({ kind }) => kind === 'errorCeiling');
+  const policy = oneStep(0.5, {
+    steps: [{ ...DEFAULT_STEPS[3]!, minSeconds: 5000, maxSeconds: 6000 }],
+    metrics: ceiling.map((metric) => ({ ...metric, holdOnly: true })),
+  });
+  const { state, judgement } = run(policy, 1200, (t) => tickOf(t, 0.5, [62, 1000], [50, 1000]));
+  assert.deepEqual(judgement, { decision: 'hold', reason: 'suspicious:errorCeiling' });
+  assert.equal(state.detectors['errorCeiling']!.events, 1200 * 62);
+});
+
 test('a spike of stable freezes promotion until it is over', () => {
   const policy = oneStep(0.1, { steps: [{ ...DEFAULT_STEPS[3]!, minSeconds: 500 }] });
   const spike = run(policy, 60, (t) => tickOf(t, 0.1, [0, 100], [t >= 20 && t < 30 ? 30 : t % 2, 900]));
