@@ -85,8 +85,26 @@ const SHOP: ServiceView = {
       weight: 95,
       inFlight: 3,
       totals: { requests: 1900, errors: 2, p50: 1.234, p95: 20, p99: 41.7 },
+      standing: [
+        { endpoint: '127.0.0.1:9001', state: 'unknown', used: true, says: '', since: CHANGE.split.since },
+      ],
     },
-    canary: { endpoints: ['127.0.0.1:9002'], weight: 5, inFlight: 0, totals: { requests: 0, errors: 0 } },
+    canary: {
+      endpoints: ['127.0.0.1:9002'],
+      weight: 5,
+      inFlight: 0,
+      totals: { requests: 0, errors: 0 },
+      standing: [
+        {
+          endpoint: 'canary.internal:9002',
+          address: '127.0.0.1:9002',
+          state: 'down',
+          used: false,
+          says: 'it answers 500, which is not 200-399',
+          since: CHANGE.split.since,
+        },
+      ],
+    },
   },
 };
 
@@ -249,7 +267,7 @@ test('status shows a table of the versions, and --json what the server said', as
 
 SERVICE  VERSION  WEIGHT  REQUESTS  ERRORS      P50    P99  IN FLIGHT  ENDPOINTS
 shop     stable     95 %      1900       2  1.23 ms  42 ms          3  127.0.0.1:9001
-         canary      5 %         0       0        -      -          0  127.0.0.1:9002
+         canary      5 %         0       0        -      -          0  127.0.0.1:9002 (down: it answers 500, which is not 200-399)
 
 WORKER   PID  REVISION
      1  4001  12

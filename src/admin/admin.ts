@@ -94,6 +94,7 @@ export function createAdmin(options: AdminOptions): Admin {
     unrouted: () => status.unrouted(),
     handshakes: () => status.handshakes(),
     certificates: () => status.certificates(),
+    endpoints: () => status.endpoints(),
     rollouts: {
       standings: () => standingsOf(commands.state(), insight),
       rollbacks: () => insight.outcomes.rollbacks.values(),

@@ -44,7 +44,7 @@ export function readRoutes(app: FastifyInstance, { commands, totals, status, str
         return {
           revision,
           workers: status.workers(),
-          services: names.map((name) => viewService(name, services[name]!, totals)),
+          services: names.map((name) => viewService(name, services[name]!, totals, status)),
         };
       });
     },
@@ -67,7 +67,12 @@ export function readRoutes(app: FastifyInstance, { commands, totals, status, str
       const service = own(services, name);
       if (service === undefined)
         throw new Refusal('unknown-service', `There is no service "${name}"; GET /v1/services lists them.`);
-      return unlessKnown(request, reply, revision, (): ServiceView => viewService(name, service, totals));
+      return unlessKnown(
+        request,
+        reply,
+        revision,
+        (): ServiceView => viewService(name, service, totals, status),
+      );
     },
   );
 

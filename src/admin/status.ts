@@ -1,9 +1,15 @@
+import type { EndpointNumbers, EndpointView } from '../model/health.ts';
+
 /** What the admin API tells of the process around it. Implemented by `process/`. */
 export interface Status {
   /** Whether requests are served; `why` says what is missing if not. */
   ready(): { readonly ready: boolean; readonly why?: string };
   /** The workers that are alive, and the revision each of them serves. */
   workers(): readonly { readonly worker: number; readonly pid: number; readonly revision: number }[];
+  /** How the endpoints of a version stand. */
+  standing(service: string, version: string): readonly EndpointView[];
+  /** Every endpoint in numbers. */
+  endpoints(): Iterable<EndpointNumbers>;
   /** Counts by status code, since the start and over all workers, of requests that belonged to no service. */
   unrouted(): Readonly<Record<string, number>>;
   /** TLS handshakes, since the start and over all workers, by how they ended. */

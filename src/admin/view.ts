@@ -8,11 +8,17 @@ import type { Service, State } from '../model/state.ts';
 import { isEnded } from '../rollout/move.ts';
 import { shownRollout } from '../rollout/shown.ts';
 import { status } from '../rollout/words.ts';
+import type { Status } from './status.ts';
 
 const NOTHING: VersionSummary = { requests: 0, errors: 0 };
 
 /** A service as it may be shown: the truth without its secrets, and how its versions are doing. */
-export function viewService(name: string, service: Service, totals: Totals): ServiceView {
+export function viewService(
+  name: string,
+  service: Service,
+  totals: Totals,
+  known: Pick<Status, 'standing'>,
+): ServiceView {
   const { override, versions, ...shown } = service;
   return {
     name,
@@ -29,6 +35,7 @@ export function viewService(name: string, service: Service, totals: Totals): Ser
             ...defined,
             weight: own(service.split.weights, version) ?? 0,
             inFlight: counted?.inFlight ?? 0,
+            standing: known.standing(name, version),
             totals: counted?.summary() ?? NOTHING,
           },
         ];

@@ -7,6 +7,7 @@ import type { State } from '../model/state.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { isEnded } from '../rollout/move.ts';
 import { shownRollout } from '../rollout/shown.ts';
+import type { Roster } from '../upstream/roster.ts';
 import type { Asking, ControlEvent } from './commands.ts';
 import type { Control } from './control.ts';
 import type { Errands } from './errands.ts';
@@ -29,6 +30,7 @@ interface Recordings {
 export interface ControllerParts {
   readonly control: Pick<Control, 'state' | 'happen' | 'subscribe'>;
   readonly evidence: Pick<Evidence, 'take' | 'seen' | 'harm' | 'missing' | 'baseline'>;
+  readonly roster: Pick<Roster, 'goneFor'>;
   readonly errands: Pick<Errands, 'attend' | 'reports' | 'close'>;
   readonly samples: Pick<Samples, 'attend' | 'take' | 'heard' | 'close'>;
   readonly observations: Pick<Observations, 'attend'>;
@@ -42,6 +44,8 @@ export interface ControllerParts {
 const PERIOD = 1000;
 /** A wall clock that runs so much faster or slower than time has been set, milliseconds. */
 const JUMP = 2000;
+/** A candidate of which no endpoint has served for so long is gone, milliseconds: a restart takes less. */
+const GONE = 5000;
 const ASKING: Asking = { actor: { name: 'controller', role: 'admin' }, wait: 0 };
 
 /** What has come of rollouts since this process started, for the metrics. */
@@ -165,11 +169,15 @@ export class Controller implements Insight {
 
   /** What there is to say of a rollout at this look, `t` in monotonic seconds. */
   #eventsOf(rollout: Rollout, t: number): readonly RolloutEvent[] {
-    const { control, evidence, samples, recordings, clock } = this.#parts;
+    const { control, evidence, roster, samples, recordings, clock } = this.#parts;
     const service = own(control.state().services, rollout.service);
     const candidate = own(service?.versions ?? {}, rollout.candidate);
     if (candidate === undefined || candidate.endpoints.length === 0)
       return [{ type: 'vanished', says: `version "${rollout.candidate}" has no endpoint left` }];
+    // Before it has weight nobody is sent there, and while the baseline is gone too it is nobody's fault.
+    const gone = (version: string) => roster.goneFor(rollout.service, version) ?? 0;
+    if (rollout.weight > 0 && gone(rollout.candidate) >= GONE && gone(rollout.baseline) === 0)
+      return [{ type: 'vanished', says: `no endpoint of version "${rollout.candidate}" serves any more` }];
     if (service?.trial?.rollout !== rollout.id) return [{ type: 'tick' }];
 
     const { id, epoch, service: name, baseline } = rollout;

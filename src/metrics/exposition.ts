@@ -1,7 +1,9 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { upperBound } from '../base/histogram.ts';
 import { own } from '../base/own.ts';
+import type { EndpointNumbers } from '../model/health.ts';
 import type { State } from '../model/state.ts';
+import { endpointFamilies } from './endpoints.ts';
 import { type Family, family, type Sample } from './family.ts';
 import { type RolloutSources, rolloutFamilies } from './rollouts.ts';
 import type { Totals, VersionTotals } from './totals.ts';
@@ -18,6 +20,7 @@ export interface ExpositionSources {
   handshakes(): Readonly<Record<string, number>>;
   /** Certificates shown to clients; `notAfter` in seconds since 1970. */
   certificates(): readonly { readonly file: string; readonly notAfter: number }[];
+  endpoints(): Iterable<EndpointNumbers>;
   /** Left out: there is no controller here. */
   readonly rollouts?: RolloutSources;
   /** Spillway's own version. */
@@ -35,7 +38,11 @@ export function createExposition(sources: ExpositionSources): Exposition {
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   // prom-client types only its own four classes; what it asks of a metric is name, help, type and get().
-  const all = [...families(sources), ...(sources.rollouts ? rolloutFamilies(sources.rollouts) : [])];
+  const all = [
+    ...families(sources),
+    ...endpointFamilies(sources.endpoints),
+    ...(sources.rollouts ? rolloutFamilies(sources.rollouts) : []),
+  ];
   for (const family of all) registry.registerMetric(family as unknown as Metric);
   return { contentType: registry.contentType, render: () => registry.metrics() };
 }

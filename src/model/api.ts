@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './health.ts';
+import { DnsPolicySchema, EjectionPolicySchema, EndpointViewSchema, HealthPolicySchema } from './health.ts';
 import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
 import { AuditEntrySchema, RolloutChangeSchema } from './record.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
@@ -352,6 +352,7 @@ export const VersionViewSchema = Type.Object(
     ...VersionSchema.properties,
     weight: Type.Number({ description: 'Percentage of the traffic.' }),
     inFlight: Type.Integer({ description: 'Requests at this moment.' }),
+    standing: Type.Array(EndpointViewSchema, { description: 'How its endpoints stand, by address.' }),
     totals: VersionSummarySchema,
   },
   { additionalProperties: false },

@@ -147,10 +147,22 @@ export const DnsPolicySchema = Type.Object(
   },
 );
 
-export type HealthPolicy = Required<Of<typeof HealthPolicySchema>> | undefined;
+export type HealthPolicy = Of<typeof HealthPolicySchema> & {
+  readonly [K in 'status' | 'interval' | 'timeout' | 'rise' | 'fall' | 'jitter']-?: NonNullable<
+    Of<typeof HealthPolicySchema>[K]
+  >;
+};
 export type EjectionPolicy = Required<Of<typeof EjectionPolicySchema>>;
 export type DnsPolicy = Required<Of<typeof DnsPolicySchema>>;
 
+export const HEALTH: HealthPolicy = {
+  status: '200-399',
+  interval: 1000,
+  timeout: 1000,
+  rise: 2,
+  fall: 3,
+  jitter: 10,
+};
 export const EJECTION: EjectionPolicy = {
   consecutive: 5,
   margin: 30,
@@ -208,3 +220,14 @@ export const EndpointViewSchema = Type.Object(
   { additionalProperties: false, description: 'How an endpoint stands.' },
 );
 export type EndpointView = Of<typeof EndpointViewSchema>;
+
+/** An endpoint in numbers, for the metrics. */
+export interface EndpointNumbers {
+  readonly service: string;
+  readonly version: string;
+  /** Its address, where its name has several. */
+  readonly endpoint: string;
+  readonly healthy: boolean;
+  readonly ejections: number;
+  readonly probes: { readonly sound: number; readonly failed: number };
+}

@@ -4,10 +4,12 @@ import type { Serving } from '../control/commands.ts';
 import type { Evidence } from '../control/evidence.ts';
 import type { Totals } from '../metrics/totals.ts';
 import { EMPTY } from '../model/empty.ts';
+import type { Standing } from '../model/health.ts';
 import type { Receipt } from '../model/record.ts';
 import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
 import type { Speeches } from '../model/tls.ts';
+import type { Roster } from '../upstream/roster.ts';
 import { deathsInARow, restartDelay } from './backoff.ts';
 import type { Hand, Hire } from './hand.ts';
 import { Inquiry } from './inquiry.ts';
@@ -39,6 +41,8 @@ export interface CrewOptions {
   readonly totals: Pick<Totals, 'add' | 'forget'>;
   /** Where it is told who serves, by what truth, and what they saw. */
   readonly evidence: Pick<Evidence, 'follow' | 'join' | 'leave' | 'add' | 'remember'>;
+  /** Where it is told what the truth is and what became of requests; it knows how endpoints stand. */
+  readonly roster: Pick<Roster, 'follow' | 'note' | 'standings'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -157,6 +161,12 @@ export class Crew implements Serving {
     this.#state = state;
     this.#options.evidence.follow(state);
     this.#tellAll({ type: 'patch', patch });
+    this.#options.roster.follow(state);
+  }
+
+  /** Tells every worker how the endpoints of some versions stand by now. */
+  stand(standings: readonly Standing[]): void {
+    this.#tellAll({ type: 'stand', standings });
   }
 
   async receipt(
@@ -254,7 +264,8 @@ export class Crew implements Serving {
       heard: (message) => this.#heard(place, message),
       gone: (how) => this.#gone(place, how),
     });
-    place.hand.tell({ type: 'start', ...this.#orders, state: this.#state });
+    const standings = this.#options.roster.standings();
+    place.hand.tell({ type: 'start', ...this.#orders, state: this.#state, standings });
     this.#admit(place, this.#entrances);
     for (const { question } of this.#inquiries.values()) place.hand.tell(question);
   }
@@ -282,6 +293,9 @@ export class Crew implements Serving {
         this.#options.evidence.remember(message.counts);
         addUp(this.#unrouted, message.unrouted);
         addUp(this.#handshakes, message.handshakes);
+        return;
+      case 'outcomes':
+        this.#options.roster.note(message.outcomes);
         return;
       case 'trials':
         this.#options.evidence.add(message.counts, sourceOf(place));

@@ -19,6 +19,7 @@ import type { State } from '../model/state.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import type { Recordings } from '../store/recordings.ts';
 import type { Store } from '../store/store.ts';
+import type { Roster } from '../upstream/roster.ts';
 import { systemClock } from './clock.ts';
 import type { Crew } from './crew.ts';
 import { version } from './version.ts';
@@ -32,6 +33,7 @@ export interface HelmParts {
   readonly crew: Crew;
   readonly totals: Totals;
   readonly evidence: Evidence;
+  readonly roster: Roster;
   readonly status: Status;
   readonly admin: Settings['admin'];
   readonly subscribers: () => readonly Subscriber[];
@@ -56,7 +58,7 @@ export interface Helm {
 
 /** Announces what the store holds. Rejects, and leaves nothing open, if any part cannot be had. */
 export async function takeHelm(parts: HelmParts): Promise<Helm> {
-  const { crew, totals, evidence, log } = parts;
+  const { crew, totals, evidence, roster, log } = parts;
   // Each part is closed before what it stands on, whether all of it ran or only half of it started.
   const open: (() => Promise<unknown>)[] = [];
   const close = async () => {
@@ -93,6 +95,7 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
     const controller = new Controller({
       control,
       evidence,
+      roster,
       errands,
       samples,
       observations,

@@ -1,5 +1,6 @@
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
+import type { Outcomes, Standing } from '../model/health.ts';
 import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { Service, State } from '../model/state.ts';
 import type { Speeches } from '../model/tls.ts';
@@ -19,12 +20,15 @@ export type Down =
       readonly speeches: Speeches;
       readonly logLevel: string;
       readonly state: State;
+      readonly standings: readonly Standing[];
     }
   /** Accept connections from the socket that comes along. The address is the one really bound. */
   | { readonly type: 'listen'; readonly listener: Listener }
   /** Accept no more from there; connections that are open stay. */
   | { readonly type: 'unlisten'; readonly address: string }
   | { readonly type: 'patch'; readonly patch: Patch }
+  /** Endpoints of these versions stand otherwise than before. */
+  | { readonly type: 'stand'; readonly standings: readonly Standing[] }
   | {
       readonly type: 'configure';
       readonly settings: ProxySettings;
@@ -62,6 +66,8 @@ export type Up =
       /** TLS handshakes by how they ended. */
       readonly handshakes: Readonly<Record<string, number>>;
     }
+  /** What came of requests, by endpoint, where there is a choice between them. */
+  | { readonly type: 'outcomes'; readonly outcomes: readonly Outcomes[] }
   /** Comes as often as trials are under way, even if nothing was counted: who is silent is missing. */
   | { readonly type: 'trials'; readonly counts: readonly TrialCounts[] }
   /** The last word; `fault` says why if the worker leaves without having been asked to. */

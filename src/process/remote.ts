@@ -1,5 +1,6 @@
 import { parseDuration } from '../admin/duration.ts';
 import type { ServiceList, ServiceView, VersionSummary } from '../model/api.ts';
+import type { EndpointView } from '../model/health.ts';
 import type { Change, Receipt } from '../model/record.ts';
 import { type Admin, ask } from './ask.ts';
 import { columns } from './columns.ts';
@@ -134,7 +135,7 @@ function listText({ revision, workers, services }: ServiceList): string {
 
 function servicesText(services: readonly ServiceView[]): string {
   const rows = services.flatMap(({ name, versions }) =>
-    Object.entries(versions).map(([version, { weight, inFlight, totals, endpoints }], index) => [
+    Object.entries(versions).map(([version, { weight, inFlight, totals, standing }], index) => [
       index === 0 ? name : '',
       version,
       `${weight} %`,
@@ -143,7 +144,7 @@ function servicesText(services: readonly ServiceView[]): string {
       latencyText(totals, 'p50'),
       latencyText(totals, 'p99'),
       String(inFlight),
-      endpoints.join(' '),
+      standing.map(endpointText).join(' '),
     ]),
   );
   const heads = [
@@ -158,6 +159,12 @@ function servicesText(services: readonly ServiceView[]): string {
     'ENDPOINTS',
   ];
   return columns([heads, ...rows], [2, 3, 4, 5, 6, 7]);
+}
+
+/** Where it is, and what keeps it from being used. */
+function endpointText({ endpoint, address = endpoint, state, used, says }: EndpointView): string {
+  if (state === 'up' || state === 'unknown') return address;
+  return `${address} (${state}${used ? ', but used as too few are left' : ''}: ${says})`;
 }
 
 function latencyText(totals: VersionSummary, which: 'p50' | 'p99'): string {

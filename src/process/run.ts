@@ -8,6 +8,7 @@ import { Totals } from '../metrics/totals.ts';
 import { type Config, type Settings, settingsOf } from '../model/settings.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { openRecordings, openStore } from '../store/open.ts';
+import { Roster } from '../upstream/roster.ts';
 import { systemClock } from './clock.ts';
 import { Crew, type Orders } from './crew.ts';
 import { Door } from './door.ts';
@@ -19,6 +20,7 @@ import { createLogger, type Logger } from './logger.ts';
 import { restartNeeded } from './restart.ts';
 import { passedSockets, Sockets } from './sockets.ts';
 import { Speeches } from './speeches.ts';
+import { surroundings } from './surroundings.ts';
 
 /** Where the config comes from: a file, or already at hand with the directory its relative paths start at. */
 export type Source = { readonly configPath: string } | { readonly config: Config; readonly base: string };
@@ -74,12 +76,15 @@ export async function runSpillway(source: Source): Promise<Running> {
 
     const totals = new Totals();
     const evidence = new Evidence(systemClock);
-    const crew = new Crew({
+    const roster = new Roster(surroundings(log), (standings) => crew.stand(standings));
+    parts.push(async () => roster.close());
+    const crew: Crew = new Crew({
       size: Math.max(1, settings.workers),
       orders,
       hire: settings.workers === 0 ? hireInProcess(systemClock, log) : hireProcess(),
       totals,
       evidence,
+      roster,
       clock: systemClock,
       log,
     });
@@ -101,6 +106,8 @@ export async function runSpillway(source: Source): Promise<Running> {
       unrouted: () => crew.unrouted(),
       handshakes: () => crew.handshakes(),
       certificates: () => speeches.certificates,
+      standing: (service: string, version: string) => roster.view(service, version),
+      endpoints: () => roster.numbers(),
     };
     const helm = await takeHelm({
       openStore: () => openStore(settings, { base, environment: process.env, clock: systemClock, log }),
@@ -108,6 +115,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       crew,
       totals,
       evidence,
+      roster,
       status,
       admin: settings.admin,
       subscribers: () => subscribers,

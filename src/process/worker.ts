@@ -50,6 +50,9 @@ export class Worker {
         this.#state = applyState(this.#state, message.patch);
         this.#adopt();
         return;
+      case 'stand':
+        this.#plane?.stand(message.standings);
+        return;
       case 'configure':
         this.#log.setLevel(message.logLevel);
         this.#drainLimit = message.settings.timeouts.drain;
@@ -73,9 +76,15 @@ export class Worker {
     const unrouted = this.#plane?.collectUnrouted() ?? {};
     const handshakes = this.#plane?.collectHandshakes() ?? {};
     const trials = this.#plane?.collectTrials() ?? [];
+    this.#tellOutcomes();
     if (trials.length > 0) this.#tell({ type: 'trials', counts: trials });
     if (counts.length + Object.keys(unrouted).length + Object.keys(handshakes).length === 0) return;
     this.#tell({ type: 'counts', counts, unrouted, handshakes });
+  }
+
+  #tellOutcomes(): void {
+    const outcomes = this.#plane?.collectOutcomes() ?? [];
+    if (outcomes.length > 0) this.#tell({ type: 'outcomes', outcomes });
   }
 
   /**
@@ -87,7 +96,7 @@ export class Worker {
     return this.#left;
   }
 
-  #start({ settings, speeches, logLevel, state }: Extract<Down, { type: 'start' }>): void {
+  #start({ settings, speeches, logLevel, state, standings }: Extract<Down, { type: 'start' }>): void {
     this.#log.setLevel(logLevel);
     this.#drainLimit = settings.timeouts.drain;
     this.#speeches = speeches;
@@ -98,7 +107,9 @@ export class Worker {
         clock: this.#clock,
         log: this.#log,
         accessLog: this.#accessLog,
+        alarm: () => this.#tellOutcomes(),
       });
+      plane.stand(standings);
       plane.adopt(state);
       this.#state = state;
       this.#plane = plane;

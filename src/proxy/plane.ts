@@ -220,7 +220,7 @@ export class DataPlane {
     const places = seats.flatMap(([endpoint, of]) =>
       of.map(({ address, out, back }): Place => {
         const pool = this.#pools.get({ endpoint, address }, this.#context.rules.settings.limits, pooling);
-        if (out) pool.forgive();
+        pool.use(!out);
         return { pool, out, back: back === undefined ? undefined : known!.at - back };
       }),
     );
@@ -263,12 +263,13 @@ export class DataPlane {
       for (const version of service.versions) for (const pool of version.lane.balancer.pools) named.add(pool);
     }
     this.#pools.keepOnly(named);
-    for (const [id, { standing }] of this.#standings) {
-      const known = this.#context.table?.service(standing.service)?.version(standing.version);
-      if (known === undefined) this.#standings.delete(id);
-    }
+    const { table } = this.#context;
+    if (table === undefined) return;
+    for (const [id, { standing }] of this.#standings)
+      if (table.service(standing.service)?.version(standing.version) === undefined)
+        this.#standings.delete(id);
     for (const service of this.#budgets.keys())
-      if (this.#context.table?.service(service) === undefined) this.#budgets.delete(service);
+      if (table.service(service) === undefined) this.#budgets.delete(service);
   }
 }
 

@@ -43,6 +43,7 @@ export class Pool {
   #requests = 0;
   #errors = 0;
   #streak = 0;
+  #used = true;
   #open = 0;
   #retired = false;
   readonly #idle: UpstreamConnection[] = [];
@@ -144,9 +145,10 @@ export class Pool {
     return outcomes;
   }
 
-  /** It was ejected: what it did before says nothing of how it does when it comes back. */
-  forgive(): void {
-    this.#streak = 0;
+  /** Whether requests are sent here. What was met before a change says nothing of what is met after it. */
+  use(used: boolean): void {
+    if (used !== this.#used) this.#streak = 0;
+    this.#used = used;
   }
 
   /** No table names it any more: idle connections close, busy ones when they are done. */

@@ -115,6 +115,8 @@ test('without tokens only loopback may listen', async (t) => {
         unrouted: () => ({}),
         handshakes: () => ({}),
         certificates: () => [],
+        standing: () => [],
+        endpoints: () => [],
       },
       settings: { address, tokens, requestsPerMinute: 600 },
       clock: new HandClock(),

@@ -133,6 +133,16 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
       unrouted: () => ({ 404: 7 }),
       handshakes: () => ({}),
       certificates: () => [],
+      standing: (_service, version) => [
+        {
+          endpoint: CHECKOUT.versions[version]?.endpoints[0] ?? 'none',
+          state: 'up',
+          used: true,
+          says: 'it answers 200',
+          since: '2026-01-01T12:00:00.000Z',
+        },
+      ],
+      endpoints: () => [],
     },
     settings: {
       address: options.address ?? '127.0.0.1:0',

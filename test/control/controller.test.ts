@@ -53,6 +53,13 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
   const { control, serving } = await controlOver(store, clock);
   const evidence = new Told();
   const reports: RolloutEvent[] = [];
+  const goneSince = new Map<string, number>();
+  const roster = {
+    goneFor(_service: string, version: string) {
+      const since = goneSince.get(version);
+      return since === undefined ? undefined : clock.monotonic() - since;
+    },
+  };
   const errands = { attend() {}, reports: () => reports.splice(0), async close() {} };
   const samples = {
     fresh: undefined as Readonly<Record<string, boolean | null>> | undefined,
@@ -66,6 +73,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
   const controller = new Controller({
     control,
     evidence,
+    roster,
     errands,
     samples,
     recordings,
@@ -85,6 +93,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     serving,
     controller,
     evidence,
+    goneSince,
     reports,
     recordings,
     samples,
@@ -294,6 +303,29 @@ describe('the controller', () => {
     await look();
     const { phase } = rollout();
     assert.ok(phase.at === 'rolledBack' && phase.cause === 'vanished', phase.at);
+  });
+
+  test('goes back when no endpoint of the candidate has served for five seconds, even without traffic', async (t) => {
+    const { goneSince, clock, rollout, look } = await underControl(t);
+    goneSince.set('canary', clock.monotonic());
+    await look(4);
+    assert.equal(rollout().phase.at, 'stepping', 'a restart takes less');
+    goneSince.delete('canary');
+    await look(4);
+    goneSince.set('canary', clock.monotonic());
+    await look(4);
+    assert.equal(rollout().phase.at, 'stepping', 'twice a moment is not long');
+    await look();
+    const { phase } = rollout();
+    assert.ok(phase.at === 'rolledBack' && phase.cause === 'vanished', phase.at);
+    assert.match(phase.says, /no endpoint of version "canary" serves any more/);
+  });
+
+  test('blames nobody when the endpoints of both versions are gone', async (t) => {
+    const { goneSince, clock, rollout, look } = await underControl(t);
+    for (const version of ['stable', 'canary']) goneSince.set(version, clock.monotonic());
+    await look(20);
+    assert.equal(rollout().phase.at, 'stepping');
   });
 
   test('moves the times of a rollout along when the wall clock is set', async (t) => {

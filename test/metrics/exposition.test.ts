@@ -60,6 +60,16 @@ function render(totals = filled()): Promise<string> {
     unrouted: () => ({ 400: 4, 404: 5 }),
     handshakes: () => ({ full: 3, resumed: 2 }),
     certificates: () => [{ file: '/etc/shop.pem', notAfter: 1_800_000_000 }],
+    endpoints: () => [
+      {
+        service: 'web',
+        version: 'v1',
+        endpoint: '127.0.0.1:9001',
+        healthy: false,
+        ejections: 3,
+        probes: { sound: 40, failed: 2 },
+      },
+    ],
     version: '1.2.3',
   }).render();
 }
@@ -90,6 +100,9 @@ test('every number is shown under the name that dashboards rely on', async () =>
     `spillway_version_weight${at}} 99.5`,
     'spillway_version_weight{service="web",version="v2"} 0.5',
     'spillway_version_weight{service="web",version="constructor"} 0',
+    `spillway_endpoint_healthy${at},endpoint="127.0.0.1:9001"} 0`,
+    `spillway_endpoint_ejections_total${at},endpoint="127.0.0.1:9001"} 3`,
+    `spillway_endpoint_probes_total${at},endpoint="127.0.0.1:9001",result="failed"} 2`,
     'spillway_state_revision 12',
     'spillway_workers 2',
     'spillway_unrouted_requests_total{code="400"} 4',

@@ -21,11 +21,14 @@ interface Puppet {
   killed: boolean;
 }
 
+const STANDINGS = [{ service: 'app', version: 'v', endpoints: { '127.0.0.1:1': [{ out: true }] } }];
+
 function crewOf(t: TestContext, size: number) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const hired: Puppet[] = [];
   const added: [number, number][] = [];
   const forgotten: number[] = [];
+  const heard: unknown[] = [];
   const time = { now: 0 };
   const clock = { now: () => time.now, monotonic: () => time.now };
   const evidence = new Evidence(clock);
@@ -48,10 +51,15 @@ function crewOf(t: TestContext, size: number) {
       forget: (worker) => void forgotten.push(worker),
     },
     evidence,
+    roster: {
+      follow: (state) => void heard.push(state.revision),
+      note: (outcomes) => void heard.push(...outcomes),
+      standings: () => STANDINGS,
+    },
     clock,
     log: silent,
   });
-  return { crew, hired, added, forgotten, evidence, time };
+  return { crew, hired, added, forgotten, evidence, time, heard };
 }
 
 const READY: Up = { type: 'adopted', revision: 0 };
@@ -293,4 +301,17 @@ test('new settings reach the workers there are and those that come later', async
   assert.ok(start?.type === 'start');
   assert.equal(start.settings.exposeVersion, false);
   assert.equal(start.logLevel, 'debug');
+});
+
+test('workers are told how endpoints stand, from their first word on, and tell what they met', async (t) => {
+  const { crew, hired, heard } = await serving(t, 2);
+  const [first] = hired[0]!.told;
+  assert.ok(first?.type === 'start');
+  assert.deepEqual(first.standings, STANDINGS);
+  crew.stand(STANDINGS);
+  assert.deepEqual(hired[1]!.told.at(-1), { type: 'stand', standings: STANDINGS });
+  const outcome = { endpoint: '127.0.0.1:1', requests: 7, errors: 5, streak: 5 };
+  hired[0]!.ear.heard({ type: 'outcomes', outcomes: [outcome] });
+  crew.announce({ revision: 7, services: {} });
+  assert.deepEqual(heard, [outcome, 7]);
 });

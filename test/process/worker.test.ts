@@ -47,7 +47,7 @@ function workerOf(t: TestContext) {
   t.after(() => worker.leave(1000));
   /** Starts it, at an address of its own or at this one. */
   const start = (state: State, address = '127.0.0.1:0') => {
-    worker.hear({ type: 'start', settings: proxy, speeches: {}, logLevel: 'info', state });
+    worker.hear({ type: 'start', settings: proxy, speeches: {}, logLevel: 'info', state, standings: [] });
     worker.hear({ type: 'listen', listener: { address } });
   };
   return { worker, said, voice, start };

@@ -254,7 +254,7 @@ test('faults in a row are told at once, when there are as many as may be', (t) =
   pool.faulted();
   assert.deepEqual(alarms, [3]);
   assert.equal(pool.outcomes(), undefined, 'all of it has been told');
-  pool.forgive();
+  pool.use(false);
   pool.faulted();
   assert.deepEqual(pool.outcomes(), { requests: 1, errors: 1, streak: 1 });
 });

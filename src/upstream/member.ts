@@ -1,0 +1,95 @@
+import type { EjectionPolicy, EndpointView, Outcomes } from '../model/health.ts';
+import { type Checked, checked, UNCHECKED } from './checked.ts';
+import { ejectionTime, remembered, type Seen } from './ejection.ts';
+import type { Finding } from './probe.ts';
+
+/** One address of a version's endpoint, and all that is known of how it does. Times are monotonic ms. */
+export class Member {
+  readonly endpoint: string;
+  /** Left out: where the endpoint says. */
+  readonly address: string | undefined;
+  readonly probes = { sound: 0, failed: 0 };
+  ejections = 0;
+  used = true;
+  /** When it came, or came back, into use beside others; undefined if it was there from the beginning. */
+  back: number | undefined;
+  /** What came of requests in this interval. */
+  window: Seen = NOTHING;
+  #checked: Checked = UNCHECKED;
+  #finding: Finding | undefined;
+  #ejected: { readonly until: number; readonly says: string } | undefined;
+  /** Ejections that still count, and since when there was none. */
+  #inARow = 0;
+  #quietSince = 0;
+
+  constructor({ endpoint, address }: Pick<Outcomes, 'endpoint'> & { readonly address?: string | undefined }) {
+    this.endpoint = endpoint;
+    this.address = address;
+  }
+
+  get name(): string {
+    return this.address ?? this.endpoint;
+  }
+
+  /** Whether probes say that it does not serve. */
+  get down(): boolean {
+    return this.#checked.up === false;
+  }
+
+  get ejected(): boolean {
+    return this.#ejected !== undefined;
+  }
+
+  get state(): EndpointView['state'] {
+    if (this.down) return 'down';
+    if (this.ejected) return 'ejected';
+    return this.#checked.up === undefined ? 'unknown' : 'up';
+  }
+
+  get says(): string {
+    if (!this.down && this.#ejected !== undefined) return this.#ejected.says;
+    return this.#finding?.says ?? 'it was not probed';
+  }
+
+  found(finding: Finding, terms: { readonly rise: number; readonly fall: number }): void {
+    this.probes[finding.sound ? 'sound' : 'failed']++;
+    this.#checked = checked(this.#checked, finding.sound, terms);
+    // One that does not change the state does not explain it either.
+    if (this.#checked.up === finding.sound) this.#finding = finding;
+  }
+
+  /** Nobody probes it any more: nothing is known of it. */
+  unprobed(): void {
+    this.#checked = UNCHECKED;
+    this.#finding = undefined;
+  }
+
+  noted({ requests, errors }: Seen): void {
+    this.window = {
+      requests: this.window.requests + requests,
+      errors: this.window.errors + errors,
+    };
+  }
+
+  eject(says: string, now: number, policy: EjectionPolicy): void {
+    this.#inARow = remembered(this.#inARow, now - this.#quietSince, policy) + 1;
+    const time = ejectionTime(this.#inARow, policy);
+    this.#ejected = { until: now + time, says: `${says}; it is left alone for ${time / 1000} s` };
+    this.window = NOTHING;
+    this.ejections++;
+  }
+
+  /** Lets it come back when its time is over. */
+  release(now: number): void {
+    if (this.#ejected === undefined || now < this.#ejected.until) return;
+    this.#ejected = undefined;
+    this.#quietSince = now;
+  }
+
+  use(used: boolean, now: number): void {
+    if (used && !this.used) this.back = now;
+    this.used = used;
+  }
+}
+
+export const NOTHING: Seen = { requests: 0, errors: 0 };

@@ -1,0 +1,110 @@
+import net from 'node:net';
+import { Deadlines } from '../base/deadlines.ts';
+import { silent } from '../base/log.ts';
+import { reasonOf } from '../base/reason.ts';
+import type { Head } from '../http/head.ts';
+import type { Address } from '../model/address.ts';
+import type { Fault } from '../model/fault.ts';
+import type { HealthPolicy } from '../model/health.ts';
+import type { Service } from '../model/state.ts';
+import type { Asker } from './asker.ts';
+import type { Question, UpstreamTerms } from './channel.ts';
+import { Pool, type WireLimits } from './pool.ts';
+
+/** Limits of what is read of an answer to a probe. */
+const LIMITS: WireLimits = { targetBytes: 16_384, headBytes: 32_768, headers: 100, bufferBytes: 131_072 };
+/** Nobody sweeps these, as every probe ends by its own timer. */
+const DEADLINES = new Deadlines(0, 0);
+
+/** What is probed. */
+export interface Probed {
+  readonly endpoint: string;
+  readonly address: Address;
+  readonly policy: HealthPolicy;
+  readonly version: string;
+  readonly service: Service;
+}
+
+/** What one probe found. */
+export interface Finding {
+  readonly sound: boolean;
+  /** In a few words, as the end of "because …". */
+  readonly says: string;
+}
+
+/** A probe ends by its own timer; the times of a request do not matter to it. */
+const TERMS: UpstreamTerms = { connect: 1e9, head: 1e9, body: 1e9, keepAlive: 1 };
+
+/** Asks an endpoint whether it serves. */
+export function probe({ endpoint, address, policy }: Probed): Promise<Finding> {
+  const { path, port, host, timeout } = policy;
+  const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
+  if (path === undefined) return knock(at, timeout);
+  const pool = new Pool(at, DEADLINES, LIMITS, { connections: 1, pending: 0 }, silent);
+  return asked(pool, path, host ?? ('host' in address ? endpoint : 'localhost'), policy);
+}
+
+/**
+ * A probe goes the way of a request, so that it meets what a request would; on a connection of its own, since one that was accepted long ago says nothing of whether the next one will be.
+ */
+function asked(pool: Pool, path: string, host: string, { timeout, status }: HealthPolicy): Promise<Finding> {
+  const [least, most = least] = status.split('-').map(Number) as [number, number?];
+  return new Promise((resolve) => {
+    const channel = pool.take(TERMS.connect, true)!;
+    const end = (sound: boolean, says: string) => {
+      clearTimeout(timer);
+      channel.destroy();
+      resolve({ sound, says });
+    };
+    const timer = setTimeout(
+      () => end(false, channel.connected ? `it did not answer within ${timeout} ms` : tooLate(timeout)),
+      timeout,
+    );
+    const asker: Asker = {
+      granted() {},
+      interim() {},
+      writable() {},
+      answer(_: Buffer, head: Head) {
+        const sound = head.status >= least && head.status <= most;
+        end(sound, `it answers ${head.status}${sound ? '' : `, which is not ${status}`}`);
+      },
+      more() {},
+      upgraded: () => end(false, 'it answers 101'),
+      failed: (fault: Fault) => end(false, inTheMiddle(fault.says)),
+    };
+    const question: Question = {
+      lines: `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nuser-agent: spillway\r\n`,
+      chunked: false,
+      payload: '',
+      end: '',
+      headOnly: false,
+      expects: false,
+      upgrade: undefined,
+    };
+    channel.ask(asker, TERMS, question);
+  });
+}
+
+/** Asks no more than that a connection is accepted. */
+function knock(address: Address, timeout: number): Promise<Finding> {
+  return new Promise((resolve) => {
+    const socket = net.connect(address);
+    const end = (sound: boolean, says: string) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ sound, says });
+    };
+    const timer = setTimeout(() => end(false, tooLate(timeout)), timeout);
+    socket.once('connect', () => end(true, 'it accepts connections'));
+    socket.once('error', (error) => end(false, reasonOf(error)));
+  });
+}
+
+function tooLate(timeout: number): string {
+  return `it did not accept a connection within ${timeout} ms`;
+}
+
+/** A sentence as part of another. */
+function inTheMiddle(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1).replace(/\.$/, '');
+}
