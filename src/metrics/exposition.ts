@@ -59,15 +59,18 @@ export const BOUNDS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ] as const;
 
+/** The same for streams, which last longer. */
+const STREAM_BOUNDS = [1, 5, 15, 60, 300, 900] as const;
+
 /**
  * How many of these durations (counts by fine bucket) are below each of `BOUNDS`, and, last, how many there
  * are. A fine bucket that straddles a bound counts above it: no duration is said to be shorter than it was,
  * and what is said of a bound is exact for a bound at most 1/32 lower.
  */
-export function cumulate(counts: ArrayLike<number>): number[] {
+export function cumulate(counts: ArrayLike<number>, bounds: readonly number[] = BOUNDS): number[] {
   let bucket = 0;
   let total = 0;
-  const cumulated: number[] = BOUNDS.map((bound) => {
+  const cumulated: number[] = bounds.map((bound) => {
     for (; bucket < counts.length && upperBound(bucket) <= bound * 1000; bucket++) total += counts[bucket]!;
     return total;
   });
@@ -146,6 +149,25 @@ function families({
       ({ inFlight: value }, labels) => [{ value, labels }],
     ),
     perVersion(
+      'gauge',
+      'spillway_open_streams',
+      'Tunnels, such as WebSockets, and event streams at this moment.',
+      ({ streams: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'histogram',
+      'spillway_stream_duration_seconds',
+      'How long tunnels and event streams lasted that have ended.',
+      ({ streamDuration, streamDurationSum }, labels) =>
+        histogram(
+          'spillway_stream_duration_seconds',
+          streamDuration,
+          streamDurationSum,
+          labels,
+          STREAM_BOUNDS,
+        ),
+    ),
+    perVersion(
       'counter',
       'spillway_received_bytes_total',
       'Body bytes received from clients.',
@@ -205,10 +227,11 @@ function* histogram(
   counts: ArrayLike<number>,
   sum: number,
   labels: VersionLabels,
+  bounds: readonly number[] = BOUNDS,
 ): Generator<Sample> {
-  const cumulated = cumulate(counts);
+  const cumulated = cumulate(counts, bounds);
   for (const [index, value] of cumulated.entries())
-    yield { metricName: `${name}_bucket`, value, labels: { ...labels, le: BOUNDS[index] ?? '+Inf' } };
+    yield { metricName: `${name}_bucket`, value, labels: { ...labels, le: bounds[index] ?? '+Inf' } };
   yield { metricName: `${name}_sum`, value: sum / 1000, labels };
   yield { metricName: `${name}_count`, value: cumulated.at(-1)!, labels };
 }

@@ -13,6 +13,8 @@ export class Ledger {
   readonly service: string;
   readonly version: string;
   inFlight = 0;
+  /** Open now: tunnels and event streams. */
+  streams = 0;
   readonly #codes = new Uint32Array(CODES);
   readonly #faults = new Uint32Array(FAULT_KINDS.length);
   readonly #latency = new Uint32Array(BUCKETS);
@@ -22,6 +24,9 @@ export class Ledger {
   #rescues = 0;
   #latencySum = 0;
   #durationSum = 0;
+  /** Most versions have no streams. */
+  #streamDuration: Uint32Array | undefined;
+  #streamDurationSum = 0;
   #bytesIn = 0;
   #bytesOut = 0;
   #touched = false;
@@ -69,6 +74,20 @@ export class Ledger {
     this.#faults[faultIndex(fault)]!++;
   }
 
+  streamBegins(): void {
+    this.#touched = true;
+    this.streams++;
+  }
+
+  /** `duration`: ms. */
+  streamEnds(duration: number): void {
+    this.#touched = true;
+    this.streams--;
+    this.#streamDuration ??= new Uint32Array(BUCKETS);
+    this.#streamDuration[bucketOf(duration)]!++;
+    this.#streamDurationSum += duration;
+  }
+
   /** Another attempt is made here. */
   retry(): void {
     this.#touched = true;
@@ -99,9 +118,13 @@ export class Ledger {
       durationSum: this.#durationSum,
       bytesIn: this.#bytesIn,
       bytesOut: this.#bytesOut,
+      streamDuration: this.#streamDuration === undefined ? [] : sparse(this.#streamDuration, 0),
+      streamDurationSum: this.#streamDurationSum,
+      streams: this.streams,
       inFlight: this.inFlight,
     };
     this.#errors = 0;
+    this.#streamDurationSum = 0;
     this.#retries = 0;
     this.#rescues = 0;
     this.#latencySum = 0;

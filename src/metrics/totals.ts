@@ -58,7 +58,11 @@ export class VersionTotals {
   readonly latency = new Float64Array(BUCKETS);
   /** Counts by bucket: first byte of the request → exchange over. */
   readonly duration = new Float64Array(BUCKETS);
+  /** Counts by bucket: how long streams lasted. */
+  readonly streamDuration = new Float64Array(BUCKETS);
   readonly #inFlight = new Map<number, number>();
+  readonly #streams = new Map<number, number>();
+  #streamDurationSum = 0;
   #errors = 0;
   #retries = 0;
   #rescues = 0;
@@ -102,9 +106,17 @@ export class VersionTotals {
 
   /** Requests at this moment, as the workers last told. */
   get inFlight(): number {
-    let total = 0;
-    for (const count of this.#inFlight.values()) total += count;
-    return total;
+    return sum(this.#inFlight.values());
+  }
+
+  /** Streams open at this moment, as the workers last told. */
+  get streams(): number {
+    return sum(this.#streams.values());
+  }
+
+  /** Milliseconds. */
+  get streamDurationSum(): number {
+    return this.#streamDurationSum;
   }
 
   add(counts: LedgerCounts, worker: number): void {
@@ -116,6 +128,11 @@ export class VersionTotals {
     eachPair(counts.duration, (bucket, count) => {
       this.duration[bucket]! += count;
     });
+    eachPair(counts.streamDuration, (bucket, count) => {
+      this.streamDuration[bucket]! += count;
+    });
+    this.#streamDurationSum += counts.streamDurationSum;
+    this.#streams.set(worker, counts.streams);
     this.#errors += counts.errors;
     this.#retries += counts.retries;
     this.#rescues += counts.rescues;
@@ -128,6 +145,7 @@ export class VersionTotals {
 
   forget(worker: number): void {
     this.#inFlight.delete(worker);
+    this.#streams.delete(worker);
   }
 
   /** The few numbers that a person wants to see; quantiles of the upstream latency, in milliseconds. */

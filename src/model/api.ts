@@ -18,6 +18,7 @@ import {
   VersionSchema,
   WeightsSchema,
 } from './state.ts';
+import { StreamsSchema } from './streams.ts';
 import { VerdictSchema } from './verdict.ts';
 
 /**
@@ -378,6 +379,7 @@ export const ServiceViewSchema = Type.Object(
     versionLimits: Type.Optional(VersionLimitsSchema),
     retries: Type.Optional(RetriesSchema),
     rescue: Type.Optional(RescueSchema),
+    streams: Type.Optional(StreamsSchema),
     health: Type.Optional(HealthPolicySchema),
     ejection: Type.Optional(EjectionPolicySchema),
     dns: Type.Optional(DnsPolicySchema),

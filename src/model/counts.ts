@@ -27,6 +27,12 @@ export interface LedgerCounts {
   readonly bytesIn: number;
   /** Body bytes to clients. */
   readonly bytesOut: number;
+  /** [bucket, count] pairs, flat: how long streams lasted that have ended. */
+  readonly streamDuration: readonly number[];
+  /** Sum of them, in milliseconds. */
+  readonly streamDurationSum: number;
+  /** Streams open at this moment: not an increase, the number itself. */
+  readonly streams: number;
   /** In flight at this moment: not an increase, the number itself. */
   readonly inFlight: number;
 }

@@ -4,6 +4,7 @@ import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './hea
 import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
 import { RolloutSchema } from './rollout.ts';
+import { StreamsSchema } from './streams.ts';
 import { EndpointTlsSchema } from './tls.ts';
 import { TrialSchema } from './trial.ts';
 
@@ -206,6 +207,7 @@ const structure = {
   versionLimits: Type.Optional(VersionLimitsSchema),
   retries: Type.Optional(RetriesSchema),
   rescue: Type.Optional(RescueSchema),
+  streams: Type.Optional(StreamsSchema),
   tls: Type.Optional(EndpointTlsSchema),
   sendProxyProtocol: Type.Optional(
     Type.Union([Type.Literal(1), Type.Literal(2)], {

@@ -218,8 +218,8 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.#watch();
   }
 
-  wait(now: number): void {
-    this.#exchange?.wait(now);
+  visit(look: (exchange: Exchange) => void): void {
+    if (this.#exchange !== undefined) look(this.#exchange);
   }
 
   // ---- reading

@@ -1,4 +1,5 @@
 import type { ProxySettings } from '../model/settings.ts';
+import type { Exchange } from './exchange.ts';
 
 /** What stands for the address of a peer on a Unix socket (RFC 7239 §6). */
 export const UNIX_PEER = 'unknown';
@@ -6,8 +7,8 @@ export const UNIX_PEER = 'unknown';
 /** A connection of a client, whatever it speaks. */
 export interface Client {
   readonly address: string;
-  /** It is `now`, and answers may still be waited for. */
-  wait(now: number): void;
+  /** Shows every exchange under way. */
+  visit(look: (exchange: Exchange) => void): void;
   /** Closes it once it waits for nothing. */
   close(): void;
   /** Ends whatever is going on: there is no more time for it. */

@@ -23,12 +23,20 @@ import { type FoundKey, findKey } from './key.ts';
 import type { Lane } from './lane.ts';
 import { forwardedOn } from './provenance.ts';
 import type { Requester } from './requester.ts';
+import type { Traffic } from './traffic.ts';
+import { WebSocketTap } from './websocket.ts';
 
 const GRPC_STATUS = ascii('grpc-status');
+const CONTENT_TYPE = ascii('content-type');
 const IDEMPOTENCY_KEY = ascii('idempotency-key');
 
 /** A request that nobody can have read is tried on at most this many endpoints. */
 const MOST_TRIES = 3;
+
+/** An answer that has taken longer than this is a stream like any other, ms. */
+const LONG = 10_000;
+/** Both sides of a WebSocket have so long to say their last, ms. */
+const CLOSING = 5000;
 
 /**
  * One request and its response, from first byte to record. A requester has one for as long as it has a
@@ -91,6 +99,11 @@ export class Exchange implements Asker {
   #occasions = 0;
   #bytesIn = 0;
   #bytesOut = 0;
+  /** When a tunnel or an event stream was opened, monotonic ms; negative if it is neither. */
+  #openedAt = -1;
+  #webSocket: WebSocketTap | undefined;
+  /** When its end was begun because its version has left, monotonic ms; negative before. */
+  #leftAt = -1;
 
   readonly #host = new Host();
 
@@ -149,6 +162,9 @@ export class Exchange implements Asker {
     this.#occasions = 0;
     this.#bytesIn = bytesIn;
     this.#bytesOut = 0;
+    this.#openedAt = -1;
+    this.#webSocket = undefined;
+    this.#leftAt = -1;
     this.#repeatable = head.idempotent;
   }
 
@@ -314,6 +330,7 @@ export class Exchange implements Asker {
     }
     let lines = responseLines(buffer, head);
     if (this.client.hsts !== '' && !head.has(STRICT_TRANSPORT_SECURITY)) lines += this.client.hsts;
+    if (end === undefined && head.contentLength < 0 && isEventStream(buffer, head)) this.#open(now);
     const bare = this.#question.headOnly || head.status === 204 || head.status === 304;
     if (head.contentLength >= 0 && head.status !== 204) lines += `content-length: ${head.contentLength}\r\n`;
     const room = this.client.answer(
@@ -337,10 +354,8 @@ export class Exchange implements Asker {
   }
 
   more(buffer: Buffer, from: number, to: number, end: End): void {
-    if (this.#status === 101 && end !== undefined) {
-      this.#record(101, undefined);
-      this.client.finish();
-    } else {
+    if (this.#status === 101) this.#tunnelMore(buffer, from, to, end);
+    else {
       this.#relayed(this.client.more(buffer, from, to, end), to - from, end);
     }
   }
@@ -348,9 +363,32 @@ export class Exchange implements Asker {
   upgraded(buffer: Buffer, head: Head, from: number, to: number): void {
     this.#latency = this.#context.clock.monotonic() - this.#sentAt;
     this.#status = 101;
+    this.#open(this.#sentAt + this.#latency);
+    const protocol = head.value(buffer, head.upgrade);
+    if (protocol.toLowerCase() === 'websocket') this.#webSocket = new WebSocketTap();
+    this.#webSocket?.down.pass(buffer, from, to);
     const lines = responseLines(buffer, head) + this.#versionLines();
-    const room = this.client.upgraded(lines, head.value(buffer, head.upgrade), buffer, from, to);
+    const room = this.client.upgraded(lines, protocol, buffer, from, to);
     this.#relayed(room, to - from, undefined);
+  }
+
+  /** A tunnel or an event stream begins. */
+  #open(now: number): void {
+    this.#openedAt = now;
+    this.#via!.traffic.ledger.streamBegins();
+  }
+
+  #tunnelMore(buffer: Buffer, from: number, to: number, end: End): void {
+    if (end !== undefined) return this.#tunnelOver();
+    const until = this.#webSocket === undefined ? to : this.#webSocket.down.pass(buffer, from, to);
+    this.#relayed(this.client.more(buffer, from, until, undefined), until - from, undefined);
+    this.#sayClose();
+  }
+
+  /** A tunnel ends when somebody leaves it, or its version; there is nothing wrong with that. */
+  #tunnelOver(): void {
+    this.#record(101, this.leaving ? FAULTS.evicted : undefined);
+    this.client.finish();
   }
 
   /** So many bytes were passed on. `now`: the time, if it has just been looked up. */
@@ -369,6 +407,7 @@ export class Exchange implements Asker {
   failed(fault: Fault): void {
     const stale = fault.retry === 'stale' && this.#channel!.reused;
     this.#channel = undefined;
+    if (this.leaving) return this.#tunnelOver();
     if (this.#status !== 0) return this.#give(fault);
     if (stale && this.#repeatable && !this.#streamed) return this.#connect(true);
     this.#again(fault);
@@ -508,7 +547,9 @@ export class Exchange implements Asker {
 
   tunnelled(buffer: Buffer, from: number, to: number): void {
     this.#bytesIn += to - from;
-    if (this.#channel?.write(buffer, from, to, undefined) === false) this.client.pause();
+    const until = this.#webSocket === undefined ? to : this.#webSocket.up.pass(buffer, from, to);
+    if (this.#channel?.write(buffer, from, until, undefined) === false) this.client.pause();
+    this.#sayClose();
   }
 
   tunnelEnded(): void {
@@ -529,8 +570,7 @@ export class Exchange implements Asker {
 
   clientGone(fault: Fault): void {
     if (!this.#active) return;
-    // A tunnel ends when somebody leaves it; there is nothing wrong with that.
-    if (this.#status === 101) this.#record(101, undefined);
+    if (this.#status === 101) this.#record(101, this.leaving ? FAULTS.evicted : undefined);
     else this.#record(fault.status, fault);
   }
 
@@ -543,6 +583,45 @@ export class Exchange implements Asker {
   wait(now: number): void {
     if (this.#trial !== undefined && this.#sentAt >= 0 && this.#status === 0)
       this.#ticket = this.#trial.wait(this.#ticket, now - this.#sentAt);
+  }
+
+  // ---- when the version leaves
+
+  /** Whether its end has been begun because its version has left. */
+  get leaving(): boolean {
+    return this.#leftAt >= 0;
+  }
+
+  /** The version that it is a stream of; undefined if it is none, or was asked for by name or as a rescue. */
+  streamOf(now: number): Traffic | undefined {
+    if (!this.#active || this.#status === 0 || this.#why === 'override' || this.#via !== this.#lane)
+      return undefined;
+    return this.#openedAt >= 0 || now - this.#startedAt >= LONG ? this.#via?.traffic : undefined;
+  }
+
+  /** Ends a stream: a WebSocket by close frames both ways, and soon for good; all else at once, so that it shows. */
+  evict(now: number): void {
+    if (this.#status !== 101) {
+      this.#record(this.#status, FAULTS.evicted);
+      this.client.cut();
+    } else if (this.#webSocket === undefined || (this.leaving && now - this.#leftAt >= CLOSING)) {
+      this.#leftAt = now;
+      this.#tunnelOver();
+    } else if (!this.leaving) {
+      this.#leftAt = now;
+      this.#webSocket.down.close();
+      this.#webSocket.up.close();
+      this.#sayClose();
+    }
+  }
+
+  /** Close frames go out as soon as a frame of either side has come to its end. */
+  #sayClose(): void {
+    if (!this.leaving) return;
+    const down = this.#webSocket?.down.take();
+    if (down !== undefined) this.client.more(down, 0, down.length, undefined);
+    const up = this.#webSocket?.up.take();
+    if (up !== undefined) this.#channel?.write(up, 0, up.length, undefined);
   }
 
   // ---- the end
@@ -615,6 +694,7 @@ export class Exchange implements Asker {
         !own || (fault === undefined ? status >= 500 || this.#callFailed : fault.side === 'upstream');
       const latency = own ? this.#latency : -1;
       lane.traffic.ledger.record(status, failed, latency, duration, this.#bytesIn, this.#bytesOut);
+      if (this.#openedAt >= 0) this.#via!.traffic.ledger.streamEnds(now - this.#openedAt);
       if (this.#trial !== undefined) this.#testify(this.#trial, status, failed, fault);
     }
     const log = this.#context.accessLog;
@@ -662,6 +742,12 @@ export class Exchange implements Asker {
     this.#trial = undefined;
     if (failed || fault === undefined) trial.end(this.#ticket, status, failed, latency);
   }
+}
+
+/** Whether an answer is a stream of server-sent events. */
+function isEventStream(buffer: Buffer, head: Head): boolean {
+  const type = head.findName(buffer, CONTENT_TYPE);
+  return type >= 0 && /^text\/event-stream\b/i.test(head.value(buffer, type));
 }
 
 /**

@@ -14,6 +14,8 @@ import { Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
 import { Budgets } from './again.ts';
 import { Context, rulesOf, SWEEP } from './context.ts';
+import { Departures } from './departures.ts';
+import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Listener } from './listener.ts';
 import { Traffic } from './traffic.ts';
@@ -49,6 +51,7 @@ export class DataPlane {
   /** By service. */
   readonly #budgets = new Map<string, Budgets>();
   readonly #trials = new Trials();
+  readonly #departures = new Departures();
   /** By service and version: what was told of their endpoints, and when, monotonic ms. */
   readonly #standings = new Map<string, { readonly standing: Standing; readonly at: number }>();
   readonly #timers: NodeJS.Timeout[];
@@ -78,6 +81,7 @@ export class DataPlane {
     );
     this.#state = state;
     this.#trials.adopt(state.services);
+    this.#departures.adopt(this.#context.table, this.#traffic.values(), this.#world.clock.monotonic());
     this.#tidy();
   }
 
@@ -253,7 +257,10 @@ export class DataPlane {
   #sweep(): void {
     const now = this.#world.clock.monotonic();
     this.#context.deadlines.sweep(now);
-    if (this.#trials.any) for (const client of this.#context.clients) client.wait(now);
+    this.#departures.sweep(this.#context.clients, now);
+    if (!this.#trials.any) return;
+    const look = (exchange: Exchange) => exchange.wait(now);
+    for (const client of this.#context.clients) client.visit(look);
   }
 
   /** Closes what no table names any more. */

@@ -53,7 +53,7 @@ export class Preamble implements Client, Expiring {
     this.#fail();
   }
 
-  wait(): void {}
+  visit(): void {}
 
   close(): void {
     this.#fail();

@@ -4,6 +4,7 @@ import { Allowance } from '../base/allowance.ts';
 import type { Expiring } from '../base/deadlines.ts';
 import type { Client } from './clients.ts';
 import type { Context } from './context.ts';
+import type { Exchange } from './exchange.ts';
 import type { Requester } from './requester.ts';
 import { type Carrier, Stream } from './stream.ts';
 
@@ -144,8 +145,8 @@ export class Session implements Client, Expiring {
     this.#http2.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
-  wait(now: number): void {
-    for (const stream of this.#streams) stream.wait(now);
+  visit(look: (exchange: Exchange) => void): void {
+    for (const stream of [...this.#streams]) stream.visit(look);
   }
 
   expire(): void {

@@ -200,8 +200,8 @@ export class Stream implements Requester, Expiring {
     this.#watch();
   }
 
-  wait(now: number): void {
-    this.#exchange?.wait(now);
+  visit(look: (exchange: Exchange) => void): void {
+    if (this.#exchange !== undefined) look(this.#exchange);
   }
 
   // ---- what it may wait for, and how long

@@ -126,7 +126,7 @@ class Handshake implements Client, Expiring {
     this.failed();
   }
 
-  wait(): void {}
+  visit(): void {}
 
   /** A handshake leads to a request, and there shall be no more of them. */
   close(): void {

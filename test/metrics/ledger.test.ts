@@ -30,6 +30,9 @@ test('every number of an exchange is told once', () => {
   ledger.retry();
   ledger.retry();
   ledger.rescue();
+  ledger.streamBegins();
+  ledger.streamBegins();
+  ledger.streamEnds(90);
   ledger.record(504, true, 12.5, 20.25, 100, 2000);
   assert.deepEqual(ledger.collect(), {
     service: 'app',
@@ -45,6 +48,9 @@ test('every number of an exchange is told once', () => {
     durationSum: 20.25,
     bytesIn: 100,
     bytesOut: 2000,
+    streamDuration: [bucketOf(90), 1],
+    streamDurationSum: 90,
+    streams: 1,
     inFlight: 0,
   });
   assert.equal(ledger.collect(), undefined);

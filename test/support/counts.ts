@@ -16,6 +16,9 @@ export function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
     durationSum: 0,
     bytesIn: 0,
     bytesOut: 0,
+    streamDuration: [],
+    streamDurationSum: 0,
+    streams: 0,
     inFlight: 0,
     ...over,
   };

@@ -3,7 +3,7 @@ import { type Log, silent } from '../../src/base/log.ts';
 import type { LedgerCounts } from '../../src/model/counts.ts';
 import { FAULT_KINDS } from '../../src/model/fault.ts';
 import { type Config, type ProxySettings, settingsOf } from '../../src/model/settings.ts';
-import type { Service, State, Version } from '../../src/model/state.ts';
+import type { Service, Split, State, Version } from '../../src/model/state.ts';
 import { PLAIN, type Speech } from '../../src/model/tls.ts';
 import { DataPlane } from '../../src/proxy/plane.ts';
 import { HandClock } from './clock.ts';
@@ -15,6 +15,8 @@ export type Draft = Partial<Omit<Service, 'versions' | 'split'>> & {
   /** Endpoints by version. The first version has all the traffic unless `weights` says otherwise. */
   readonly versions: Readonly<Record<string, readonly string[] | Version>>;
   readonly weights?: Readonly<Record<string, number>>;
+  /** What made the split. */
+  readonly cause?: Split['cause'];
 };
 
 /** What stands in an access-log line. */
@@ -51,7 +53,7 @@ export interface Counted {
   readonly inFlight: number;
 }
 
-function serviceOf({ versions, weights, ...rest }: Draft): Service {
+function serviceOf({ versions, weights, cause = 'seed', ...rest }: Draft): Service {
   const names = Object.keys(versions);
   return {
     match: [{}],
@@ -60,7 +62,7 @@ function serviceOf({ versions, weights, ...rest }: Draft): Service {
       weights: weights ?? { [names[0]!]: 100 },
       salt: 'salt',
       hashVersion: 1,
-      cause: 'seed',
+      cause,
       since: '2026-01-01T00:00:00Z',
     },
     wholes: [names[0]!],
@@ -162,6 +164,14 @@ export class Site {
       retries: of.reduce((total, each) => total + each.retries, 0),
       rescues: of.reduce((total, each) => total + each.rescues, 0),
     };
+  }
+
+  /** Streams of a version that are open, and that have ended so far. */
+  streams(version: string, service = 'app'): { open: number; ended: number } {
+    this.#counts.push(...this.plane.collect());
+    const of = this.#counts.filter((each) => each.service === service && each.version === version);
+    const ended = Object.values(sum(of.map((each) => each.streamDuration)));
+    return { open: of.at(-1)?.streams ?? 0, ended: ended.reduce((total, count) => total + count, 0) };
   }
 
   /** What was counted so far of a version. */

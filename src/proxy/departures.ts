@@ -1,0 +1,48 @@
+import type { Table } from '../routing/table.ts';
+import type { Client } from './clients.ts';
+import { Departure } from './departure.ts';
+import type { Exchange } from './exchange.ts';
+import type { Lane } from './lane.ts';
+import type { Traffic } from './traffic.ts';
+
+/** What is left of a service that is gone is treated as what a shift of weight left. */
+const GONE = { split: { cause: 'weights' } } as const;
+
+/** Ends the streams of versions that have lost their weight. Nothing is looked at while there are none to end. */
+export class Departures {
+  readonly #leaving = new Map<Traffic, Departure>();
+
+  /** A table is in force. A version that gets weight again stays, and a rollback hastens whoever is leaving. */
+  adopt(table: Table<Lane>, traffic: Iterable<Traffic>, now: number): void {
+    for (const each of traffic) {
+      if (each.counted === undefined) continue;
+      const service = table.service(each.service);
+      if ((service?.version(each.version)?.weight ?? 0) > 0) {
+        this.#leaving.delete(each);
+        continue;
+      }
+      const known = this.#leaving.get(each);
+      const rolledBack = service?.service.split.cause === 'rollback';
+      if (known === undefined || (rolledBack && !known.rolledBack))
+        this.#leaving.set(each, new Departure(service?.service ?? GONE, now));
+    }
+  }
+
+  sweep(clients: Iterable<Client>, now: number): void {
+    const due = [...this.#leaving].filter(([, departure]) => departure.begun(now));
+    if (due.length === 0) return;
+    const streams = new Map<Traffic, Exchange[]>(due.map(([traffic]) => [traffic, []]));
+    const look = (exchange: Exchange) => {
+      const traffic = exchange.streamOf(now);
+      if (traffic !== undefined) streams.get(traffic)?.push(exchange);
+    };
+    for (const client of clients) client.visit(look);
+    for (const [traffic, departure] of due) {
+      const open = streams.get(traffic)!;
+      const staying = open.filter((exchange) => !exchange.leaving);
+      for (const exchange of open) if (exchange.leaving) exchange.evict(now);
+      for (const exchange of staying.slice(0, departure.due(staying.length, now))) exchange.evict(now);
+      if (departure.over(now) && open.length === 0) departure.done = true;
+    }
+  }
+}
