@@ -8,7 +8,7 @@ export type Results = Readonly<Record<string, Readonly<Record<string, readonly (
 /** A bound that DESIGN.md sets. Ratios are of two measurements of the same round. */
 export interface Budget {
   readonly what: string;
-  readonly unit: '×' | 'bytes' | 'ms';
+  readonly unit: '×' | 'bytes' | 'ms' | '%';
   readonly better: 'lower' | 'higher';
   readonly goal: number;
   readonly must: number;
@@ -83,6 +83,22 @@ export const BUDGETS: readonly Budget[] = [
       values: (results) => ratios(results['services'], 'cpu', count, '1'),
     }),
   ),
+  {
+    what: 'CPU per request to a service in a rollout, against one at rest',
+    unit: '×',
+    better: 'lower',
+    goal: 1.02,
+    must: 1.1,
+    values: (results) => ratios(results['trial'], 'cpu', 'in a rollout', 'by hand'),
+  },
+  {
+    what: 'core taken by the primary with 100 services in a rollout',
+    unit: '%',
+    better: 'lower',
+    goal: 5,
+    must: 5,
+    values: (results) => sound(results['judged']?.['100'], 'core'),
+  },
 ];
 
 /** Holds a budget against what was measured. Nothing measured is never a pass. */

@@ -43,6 +43,11 @@ export function cpuSeconds(root: number): number {
   return tree(root).reduce((sum, each) => sum + each.ticks, 0) / TICKS_PER_SECOND;
 }
 
+/** CPU time a process itself has used, without those below it, in seconds. */
+export function mainSeconds(pid: number): number {
+  return (read(`/proc/${pid}/stat`, parseStat)?.ticks ?? 0) / TICKS_PER_SECOND;
+}
+
 /**
  * Memory of a process and all below it, in bytes. Proportional set size, so that pages which a primary and
  * its workers share are counted once.

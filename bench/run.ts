@@ -16,6 +16,7 @@ import { latency } from './rows/latency.ts';
 import { loads } from './rows/load.ts';
 import { type Ground, type Row, type Sample, type Standing, stand } from './rows/row.ts';
 import { services } from './rows/services.ts';
+import { judged, trial } from './rows/trial.ts';
 import { randomFrom, shuffled } from './statistics.ts';
 
 const ROWS: Readonly<Record<string, (ground: Ground) => Promise<Row>>> = {
@@ -24,6 +25,8 @@ const ROWS: Readonly<Record<string, (ground: Ground) => Promise<Row>>> = {
   idle,
   change,
   services,
+  trial,
+  judged,
 };
 const known = { rivals: field.map((rival) => rival.name), rows: Object.keys(ROWS) };
 
