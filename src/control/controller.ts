@@ -19,6 +19,7 @@ import { type Line, looked, type Seen } from './recording.ts';
 import type { Sample, Samples } from './samples.ts';
 import type { TrafficMeter } from './traffic.ts';
 import { type Watch, watchEpoch } from './watch.ts';
+import type { WaysBack } from './waysback.ts';
 
 /** Where what the judge is fed is taken down. Implemented by the store. */
 interface Recordings {
@@ -35,6 +36,7 @@ export interface ControllerParts {
   readonly samples: Pick<Samples, 'attend' | 'take' | 'heard' | 'close'>;
   readonly observations: Pick<Observations, 'attend'>;
   readonly recordings: Recordings;
+  readonly ways: Pick<WaysBack, 'attend' | 'news' | 'close'>;
   readonly traffic: TrafficMeter;
   readonly clock: Clock;
   readonly log: Log;
@@ -110,6 +112,7 @@ export class Controller implements Insight {
     await this.#looking;
     await this.#parts.errands.close();
     await this.#parts.samples.close();
+    await this.#parts.ways.close();
   }
 
   verdict(rollout: string): Verdict | undefined {
@@ -154,12 +157,14 @@ export class Controller implements Insight {
     }
     errands.attend();
     samples.attend();
+    this.#parts.ways.attend();
   }
 
   async #attend(rollout: Rollout): Promise<void> {
     const { clock } = this.#parts;
     const began = clock.monotonic();
-    const change = await this.#happen(rollout, this.#eventsOf(rollout, began / 1000));
+    const news = this.#parts.ways.news(rollout);
+    const change = await this.#happen(rollout, [...news, ...this.#eventsOf(rollout, began / 1000)]);
     if (change === undefined) return;
     // What a decision came of is worth being kept, but nobody waits for it.
     void this.#parts.recordings.flush(rollout.id);

@@ -162,6 +162,8 @@ function refuseUnfit(state: State, rollout: Rollout, event: RolloutEvent, { acto
         `gate "${gate.name}" takes the role admin; "${actor.name}" has the role ${actor.role}`,
       );
   }
+  if (event.type === 'promote' && phase.at !== 'baking' && rollout.stranded !== undefined)
+    throw new Refusal('conflict', `rollout ${id} could not go back: ${rollout.stranded}; mend that first`);
   const way = own(serviceOf(state, rollout.service).versions, baseline)?.endpoints.length ?? 0;
   if (event.type === 'promote' && way === 0)
     throw new Refusal(

@@ -29,7 +29,7 @@ export interface Flow {
 /** Whether a rollout's way back works now, and why it does or does not. */
 export function rollbackReady(
   { services }: State,
-  { service, baseline, candidate }: Rollout,
+  { service, baseline, candidate, stranded }: Rollout,
   verdict: Verdict | undefined,
 ): { readonly ready: boolean; readonly says: string } {
   const version = own(own(services, service)?.versions ?? {}, baseline);
@@ -40,6 +40,7 @@ export function rollbackReady(
       ready: false,
       says: `version "${baseline}" has no endpoints; add some before "${candidate}" is alone`,
     };
+  if (stranded !== undefined) return { ready: false, says: `${stranded}; mend it first` };
   const { bad, trials } = verdict?.stable ?? { bad: 0, trials: 0 };
   if (trials > 0 && bad === trials)
     return {

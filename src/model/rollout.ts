@@ -733,6 +733,7 @@ export const RolloutSchema = Type.Object(
     history: Type.Array(TransitionSchema, { description: 'The newest hundred, oldest first.' }),
     errands: Type.Array(ErrandSchema, { description: 'Not reported done yet.' }),
     links: Type.Optional(Type.Array(Type.String(), { description: 'Ids of approval links that were used.' })),
+    stranded: Type.Optional(Type.String({ description: 'Why the way back does not work now.' })),
   },
   CLOSED,
 );
@@ -791,6 +792,8 @@ export type RolloutEvent =
   | { readonly type: 'hand'; readonly by: string; readonly weight: number; readonly baseline: number }
   /** The candidate has no endpoint that can be used. */
   | { readonly type: 'vanished'; readonly says: string }
+  /** The way back works again, or does not, and why. */
+  | { readonly type: 'way'; readonly shut?: string }
   /** Another rollout of the service is about to start. */
   | { readonly type: 'newer'; readonly rollout: string; readonly by: string }
   /** A controller goes on with it, `away` ms after the last one looked. */

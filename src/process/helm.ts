@@ -9,8 +9,10 @@ import type { Evidence } from '../control/evidence.ts';
 import { Observations } from '../control/observations.ts';
 import { Samples } from '../control/samples.ts';
 import { TrafficMeter } from '../control/traffic.ts';
+import { WaysBack } from '../control/waysback.ts';
 import { ApprovalLinks } from '../gates/links.ts';
 import { Notifier } from '../gates/notifier.ts';
+import { reaches } from '../gates/reach.ts';
 import { worldOf } from '../gates/world.ts';
 import type { Totals } from '../metrics/totals.ts';
 import type { Subscriber } from '../model/notification.ts';
@@ -92,6 +94,7 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
     const traffic = new TrafficMeter(totals);
     const samples = new Samples({ state: () => control.state(), world, log });
     const observations = new Observations({ state: () => control.state(), evidence, clock: systemClock });
+    const ways = new WaysBack({ state: () => control.state(), reaches, clock: systemClock });
     const controller = new Controller({
       control,
       evidence,
@@ -100,6 +103,7 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
       samples,
       observations,
       recordings,
+      ways,
       traffic,
       clock: systemClock,
       log,

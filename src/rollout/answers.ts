@@ -40,7 +40,7 @@ export function approved(rollout: In<'waiting'>, event: Event<'approve'>, now: n
 
 function passed(rollout: In<'waiting'>, gate: string, because: Because, now: number): Outcome {
   const phase = { ...rollout.phase, passed: [...rollout.phase.passed, gate] };
-  const place = arrive(rollout.plan, phase, now);
+  const place = arrive(rollout, phase, now);
   const next = { ...rollout, phase };
   return place === phase ? note(next, because, now) : enter(next, place, because, now);
 }

@@ -1,4 +1,4 @@
-import type { Gate, Phase, Plan, Running } from '../model/rollout.ts';
+import type { Gate, Phase, Plan, Rollout, Running } from '../model/rollout.ts';
 import { gatesOf } from './gates.ts';
 import { windowAt } from './window.ts';
 
@@ -6,9 +6,12 @@ import { windowAt } from './window.ts';
 export type Place = Running | { readonly at: 'promoted' };
 
 /** Where one gets to from a place at `now`: no further than the first door that is shut. */
-export function arrive(plan: Plan, place: Place, now: number): Place {
+export function arrive(rollout: Pick<Rollout, 'plan' | 'stranded'>, place: Place, now: number): Place {
+  const { plan, stranded } = rollout;
   if (place.at !== 'waiting' || isShut(plan, place, now)) return place;
-  return arrive(plan, behind(plan, place, now), now);
+  // Nobody goes to full weight without a way back.
+  if (place.door === 'promotion' && stranded !== undefined) return place;
+  return arrive(rollout, behind(plan, place, now), now);
 }
 
 function isShut(plan: Plan, door: Extract<Phase, { at: 'waiting' }>, now: number): boolean {

@@ -6,7 +6,7 @@ import { isEnded, move, note, type Outcome, stay } from './move.ts';
 import { baked, finishBake, knock, skipDoors, skipStep, stepped } from './onward.ts';
 import { pause, pauseAnew, resume } from './pauses.ts';
 import { judged, watched, weathered } from './verdicts.ts';
-import { byHand, clockSet, done, newer, reloaded, restarted } from './world.ts';
+import { byHand, clockSet, done, newer, reloaded, restarted, wayBack } from './world.ts';
 
 /**
  * What a rollout does about everything that may happen to it. Decide, write down, act: this decides, and does
@@ -17,7 +17,8 @@ import { byHand, clockSet, done, newer, reloaded, restarted } from './world.ts';
  *   weight goes live and one `after` it; `promotion` is before full weight, `bake` before the end. A door opens
  *   when every gate of its moment has passed; one without gates is never stopped at. Nothing but gates opens it,
  *   so that nobody gets round an approval, but doors of steps not yet taken can be passed by with
- *   `promote all`. The judge goes on, as the weight is live.
+ *   `promote all`. The judge goes on, as the weight is live. The door of
+ *   promotion stays shut, besides, while nothing answers at the old version: nobody goes where no way leads back.
  *
  * stepping: the step's weight is live and evidence is gathered, in an epoch of its own. It is left when its
  *   shortest time is over, its evidence is there, and the candidate does not look suspicious. If that takes
@@ -64,6 +65,7 @@ function always() {
     abort,
     hand: byHand,
     vanished,
+    way: wayBack,
     newer,
     restart: restarted,
     clock: clockSet,

@@ -12,8 +12,9 @@ import { duration } from './words.ts';
 /** Opens the door if all its gates have passed. */
 export function knock(rollout: In<'waiting'>, _: Event<'tick'>, now: number): Outcome {
   const { phase, plan } = rollout;
-  const place = arrive(plan, phase, now);
-  const says = gatesOf(plan, phase).length > 0 ? 'every gate has passed' : 'it begins';
+  const place = arrive(rollout, phase, now);
+  const free = phase.door === 'start' ? 'it begins' : 'the way is free';
+  const says = gatesOf(plan, phase).length > 0 ? 'every gate has passed' : free;
   return place === phase ? stay(rollout) : enter(rollout, place, { says }, now);
 }
 
@@ -78,12 +79,12 @@ function beLate(rollout: In<'stepping' | 'baking'>, says: string, now: number): 
 }
 
 function leave(rollout: In<'stepping' | 'baking'>, because: Because, now: number): Outcome {
-  const { phase, plan } = rollout;
+  const { phase } = rollout;
   const door: Running =
     phase.at === 'stepping'
       ? { at: 'waiting', door: 'after', step: phase.step, passed: [], since: now }
       : { at: 'waiting', door: 'bake', passed: [], since: now };
-  return enter(rollout, arrive(plan, door, now), because, now);
+  return enter(rollout, arrive(rollout, door, now), because, now);
 }
 
 /** To a place further on: with its weight, and an epoch of its own where evidence is gathered. */
@@ -91,8 +92,11 @@ export function enter(rollout: Rollout, place: Place, because: Because, now: num
   const { plan } = rollout;
   switch (place.at) {
     case 'waiting': {
-      const news = asksPeople(plan, place) ? 'approval' : undefined;
-      return move(rollout, { ...because, phase: place, news }, now);
+      if (asksPeople(plan, place)) return move(rollout, { ...because, phase: place, news: 'approval' }, now);
+      if (place.door !== 'promotion' || rollout.stranded === undefined)
+        return move(rollout, { ...because, phase: place }, now);
+      const says = `${because.says}; but there is no way back: ${rollout.stranded}`;
+      return move(rollout, { ...because, says, phase: place, news: 'late' }, now);
     }
     case 'stepping': {
       const { weight } = plan.steps[place.step]!;
@@ -133,5 +137,5 @@ export function finishBake(rollout: In<'baking'>, { by, says }: Event<'promote'>
 
 function toPromotion(rollout: Rollout, because: Because, now: number): Outcome {
   const door: Running = { at: 'waiting', door: 'promotion', passed: [], since: now };
-  return enter(rollout, arrive(rollout.plan, door, now), because, now);
+  return enter(rollout, arrive(rollout, door, now), because, now);
 }

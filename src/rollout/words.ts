@@ -70,6 +70,8 @@ export function status(rollout: Rollout, now: number, verdict?: Verdict): string
       const names = gatesOf(plan, phase)
         .filter(({ name }) => !phase.passed.includes(name))
         .map(({ name, kind }) => `${kind} "${name}"`);
+      if (phase.door === 'promotion' && rollout.stranded !== undefined)
+        names.push(`a way back (${rollout.stranded})`);
       return `${place} for ${names.join(', ')}, since ${gone}`;
     }
     case 'stepping': {

@@ -1,7 +1,7 @@
 import type { Rollout } from '../model/rollout.ts';
 import { goBack } from './back.ts';
 import { asksPeople, gatesOf } from './gates.ts';
-import { isEnded, move, type Outcome, stay, withoutErrand } from './move.ts';
+import { isEnded, move, note, type Outcome, stay, withoutErrand } from './move.ts';
 import { promoted } from './onward.ts';
 import { halt } from './pauses.ts';
 import { afresh, type Event, isCounted, type Live, later, unpassed } from './phases.ts';
@@ -31,6 +31,16 @@ export function newer(rollout: Live, { rollout: id, by }: Event<'newer'>, now: n
   const place = rollout.phase.at === 'paused' ? rollout.phase.kept : rollout.phase;
   const full = place.at === 'baking' || (place.at === 'waiting' && place.door === 'bake');
   return full ? promoted(rollout, { says, by }, now) : goBack(rollout, 'newer', says, by, now);
+}
+
+/** The old version can be gone back to, or cannot: for all to know, and for the door of promotion. */
+export function wayBack(rollout: Live, { shut }: Event<'way'>, now: number): Outcome {
+  const { stranded, ...rest } = rollout;
+  if (shut === stranded) return stay(rollout);
+  if (shut === undefined) return note(rest, { says: 'the way back works again' }, now);
+  const says = `there is no way back: ${shut}`;
+  // The reason may change; that there is none is told once.
+  return note({ ...rest, stranded: shut }, { says, news: stranded === undefined ? 'noted' : undefined }, now);
 }
 
 /** A controller goes on with it. */

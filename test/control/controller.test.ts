@@ -68,6 +68,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     heard: () => [],
     async close() {},
   };
+  const ways: RolloutEvent[] = [];
   const recordings = memoryRecordings(silent);
   const traffic = new TrafficMeter(new Totals());
   const controller = new Controller({
@@ -78,6 +79,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     samples,
     recordings,
     observations: { attend() {} },
+    ways: { attend() {}, news: () => ways.splice(0), async close() {} },
     traffic,
     clock,
     log: silent,

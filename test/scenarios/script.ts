@@ -178,6 +178,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return script.happen({ type: 'hand', by, weight: canary, baseline: stable });
   },
   vanished: (script) => script.happen({ type: 'vanished', says: 'no endpoint of canary can be used' }),
+  /** way open | way shut */
+  way: (script, [what]) =>
+    script.happen({ type: 'way', ...(what === 'shut' && { shut: 'nobody is there' }) }),
   newer: (script, [by = '']) => script.happen({ type: 'newer', rollout: 'r2', by }),
   /** restart kept|lost after TIME */
   restart(script, [evidence, , time = '']) {
