@@ -50,7 +50,8 @@ export function explain(
     reason,
     step: state.step,
     elapsed,
-    says: sentence(policy, state, decision, reason) + comparison(policy, decision, reason, canary, stable),
+    says:
+      sentence(policy, state, decision, reason) + comparison(policy, state, decision, reason, canary, stable),
     because: [
       ...(named ? [named.says] : []),
       `The canary ${armSays(policy, canary)}; stable ${armSays(policy, stable)}.`,
@@ -99,12 +100,15 @@ function sentence(policy: Policy, state: JudgeState, decision: Verdict['decision
 /** What a rollback is about, in two numbers, where there are such. */
 function comparison(
   policy: Policy,
+  state: JudgeState,
   decision: Verdict['decision'],
   reason: string,
   canary: Arm,
   stable: Arm,
 ): string {
-  const kind = decision === 'rollback' && policy.metrics.find(({ name }) => name === reason)?.kind;
+  const metric = decision === 'rollback' && policy.metrics.find(({ name }) => name === reason);
+  const kind = metric && metric.kind;
+  if (metric && state.seen.business[reason]) return ` ${businessSays(policy, state, metric)}`;
   if (kind === 'errorRatio' || kind === 'errorCeiling')
     return ` It failed ${percent(canary.rate.value ?? 0)} of the time, stable ${percent(stable.rate.value ?? 0)}.`;
   if ((kind === 'latencyShift' || kind === 'latencyP95' || kind === 'latencyP99') && canary.p50 && stable.p50)
@@ -175,8 +179,29 @@ function metricResult(policy: Policy, state: JudgeState, metric: Metric): TestRe
     evidence >= threshold && standing !== 'decided'
       ? `, but ${policy.minCanaryEvents} events of the canary are needed`
       : '';
-  const says = `${name}: ${odds(evidence)} against the canary, of ${odds(threshold)} needed, from ${events} of its events${short}.`;
+  const seen = state.seen.business[name] ? ` ${businessSays(policy, state, metric)}` : '';
+  const says = `${name}: ${odds(evidence)} against the canary, of ${odds(threshold)} needed, from ${events} of its events${short}.${seen}`;
   return { name, standing, evidence, threshold, events, ...(ratio !== undefined && { ratio }), says };
+}
+
+/** What was seen of a business metric in this step. */
+function businessSays(policy: Policy, { seen }: JudgeState, { name, kind }: Metric): string {
+  const { events, marks } = seen.business[name]!;
+  const [canary, all] = events;
+  if (kind === 'gauge') return `${count(canary)} of ${count(all)} samples were above what is tolerated.`;
+  const stable = all - canary;
+  const units = policy.mode === 'sticky' ? 'users' : 'requests';
+  const [ours, both] = seen.units;
+  if (kind === 'conversion') {
+    const rate = (k: number, n: number) => `${count(k)} times in ${count(n)} ${units}`;
+    return `In this step it happened ${rate(canary, ours)} of the canary, and ${rate(stable, both - ours)} of stable.`;
+  }
+  const values = (who: string, sum: number, n: number): string => {
+    if (n === 0) return `${who} had no values`;
+    const way = sum < 0 ? 'better' : 'worse';
+    return `${who} had ${count(n)} values, on average ${number(Math.abs(sum / n))} usual spreads ${way} than usual`;
+  };
+  return `In this step ${values('the canary', marks[0], canary)}; ${values('stable', marks[1] - marks[0], stable)}.`;
 }
 
 function promotionResults(policy: Policy, state: JudgeState): TestResult[] {

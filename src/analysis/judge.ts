@@ -133,5 +133,22 @@ function seenAfter(seen: Seen, tick: Tick, warm: boolean): Seen {
     latency: warm
       ? tick.batches.reduce((total, batch) => addMarked(total, batch.latency ?? []), seen.latency)
       : seen.latency,
+    business: businessAfter(seen.business, tick),
   };
+}
+
+function businessAfter(seen: Seen['business'], { batches, samples = {} }: Tick): Seen['business'] {
+  const after = { ...seen };
+  const add = (name: string, events: Pair, marks: Pair = NOBODY): void => {
+    const before = after[name] ?? { events: NOBODY, marks: NOBODY };
+    const sum = (a: Pair, b: Pair): Pair => [a[0] + b[0], a[1] + b[1]];
+    after[name] = { events: sum(before.events, events), marks: sum(before.marks, marks) };
+  };
+  for (const { conversions = {}, values = {} } of batches) {
+    for (const [name, pair] of Object.entries(conversions)) add(name, pair);
+    for (const [name, marked] of Object.entries(values))
+      for (const [mark, canary, all] of marked) add(name, [canary, all], [mark * canary, mark * all]);
+  }
+  for (const [name, above] of Object.entries(samples)) if (above !== null) add(name, [Number(above), 1]);
+  return after;
 }

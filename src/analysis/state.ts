@@ -49,6 +49,15 @@ export interface Seen {
   /** Failed units by propensity. */
   readonly errors: Levels;
   readonly latency: Marked;
+  /** By name of a conversion, a value, or a series. */
+  readonly business: Readonly<Record<string, Business>>;
+}
+
+/** What was seen of a business metric: how often, and the sum of the marks, of the canary and of both. */
+export interface Business {
+  /** Of a series: samples above what is tolerated, and all samples. */
+  readonly events: Pair;
+  readonly marks: Pair;
 }
 
 /** A gauge without data for so many samples has none. */
@@ -111,7 +120,7 @@ function freshStep(
     phi: 1,
     phiLatency: 1,
     ...(scale && { scale }),
-    seen: { units: NOBODY, trials: [0, 0], stableTrials: [0, 0], errors: [], latency: [] },
+    seen: { units: NOBODY, trials: [0, 0], stableTrials: [0, 0], errors: [], latency: [], business: {} },
   };
 }
 

@@ -118,6 +118,33 @@ test('a rollback for latency tells both latencies', () => {
   assert.ok(because.some((line) => line.startsWith('The canary took p50 ')));
 });
 
+test('a rollback for a business metric tells what was seen of it', () => {
+  const orders = { name: 'orders', kind: 'conversion', weight: 1 } as const;
+  const lost = oneStep(0.5, { metrics: [orders] });
+  const few = run(lost, 60, (t) => tickOf(t, 0.5, [0, 500], [0, 500], { conversions: { orders: [1, 11] } }));
+  assert.match(
+    said(lost, few).says,
+    /^Worse: orders is decided against the canary\. In this step it happened \d+ times in [\d ]+ requests of the canary, and \d+ times in [\d ]+ requests of stable\.$/,
+  );
+  const basket = { name: 'basket', kind: 'value', weight: 1 } as const;
+  const cheap = oneStep(0.5, { metrics: [basket] });
+  const marks = {
+    basket: [
+      [2, 10, 10],
+      [-0.5, 0, 10],
+    ],
+  };
+  const less = run(cheap, 60, (t) => tickOf(t, 0.5, [0, 500], [0, 500], { values: marks }));
+  assert.match(
+    said(cheap, less).says,
+    /the canary had \d+ values, on average 2 usual spreads worse than usual; stable had \d+ values, on average 0\.5 usual spreads better than usual\.$/,
+  );
+  const cpu = { name: 'cpu', kind: 'gauge', weight: 1 } as const;
+  const busy = oneStep(0.5, { metrics: [cpu] });
+  const hot = run(busy, 60, (t) => ({ t, batches: [], samples: { cpu: t === 1 ? null : true } }));
+  assert.match(said(busy, hot).says, /(\d+) of \1 samples were above what is tolerated\.$/);
+});
+
 test('in sticky mode keys are counted, not requests', () => {
   const policy = oneStep(0.5, { mode: 'sticky' });
   const { canary, because } = said(

@@ -239,6 +239,9 @@ describe('the controller', () => {
       'as often as it is asked for',
     );
 
+    // After a restart the judge knows nothing, and the recording says so.
+    assert.deepEqual([...replay([...lines, ...lines])], [...again, ...again]);
+
     const { policy } = rollout();
     const patient = [...replay(lines, { ...policy, alpha: 1e-30 })];
     assert.deepEqual(

@@ -18,6 +18,7 @@ const TRIAL: Trial = {
   business: [
     { name: 'orders', when: { method: 'POST', path: '/orders' } },
     { name: 'signups', when: { event: 'signup' } },
+    { name: 'basket', when: { event: 'order' }, worse: 'lower' },
   ],
 };
 
@@ -189,6 +190,17 @@ test('conversions are counted as the endpoint tells of them, which no client hea
   assert.equal(signedUp.field('x-spillway-event'), undefined);
   await site.get(user('otto'), '/orders');
   assert.deepEqual(look().batches[0]?.conversions, { orders: [1, 1], signups: [1, 1] });
+});
+
+test('the number that an endpoint tells is a value of the user, once', async (t) => {
+  const { site, look } = await siteOf(t, { ...TRIAL, sticky: true }, { stable: 100, canary: 0 });
+  for (let i = 0; i < 60; i++) await site.get(user(`user-${i}`), '/signup');
+  assert.deepEqual(look().batches[0]?.values, { basket: [] }, 'these show what is usual');
+  await site.get(user('user-1'), '/signup');
+  await site.get(user('otto'), '/signup');
+  const [[mark, ...counts] = [], ...more] = look().batches[0]!.values!['basket']!;
+  assert.ok(Math.abs(mark!) < 1, 'otto bought for what all buy');
+  assert.deepEqual([counts, more], [[0, 1], []]);
 });
 
 test('a client that is given its first key is the unit of that key from then on', async (t) => {
