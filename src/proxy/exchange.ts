@@ -409,7 +409,7 @@ export class Exchange implements Asker {
     this.#channel = undefined;
     if (this.leaving) return this.#tunnelOver();
     if (this.#status !== 0) return this.#give(fault);
-    if (stale && this.#repeatable && !this.#streamed) return this.#connect(true);
+    if (stale && this.#repeatable && !this.#streamed && this.#served) return this.#connect(true);
     this.#again(fault);
   }
 
@@ -455,7 +455,15 @@ export class Exchange implements Asker {
   }
 
   #mayRetry({ budget }: Repeats): boolean {
-    return this.#retries < this.#via!.again!.attempts && budget.spend(this.#context.clock.monotonic());
+    if (this.#retries >= this.#via!.again!.attempts || !this.#served) return false;
+    return budget.spend(this.#context.clock.monotonic());
+  }
+
+  /** Whether the version still has traffic: one that was left is sent nothing more once that was confirmed. */
+  get #served(): boolean {
+    if (this.#why === 'override' || this.#via !== this.#lane) return true;
+    const service = this.#context.table?.service(this.#service!.name);
+    return (service?.version(this.#lane!.version)?.weight ?? 0) > 0;
   }
 
   /** At another endpoint of this version, or at the same if there is no other. */

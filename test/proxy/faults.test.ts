@@ -59,6 +59,18 @@ test('an idempotent request with a body is sent again with all of it', async (t)
   assert.equal((await client.message()).body, 'again');
 });
 
+test('a kept connection that dies is no reason to come back to a version that was left meanwhile', async (t) => {
+  const { origin, site, client } = await open(t);
+  const stale = await warm(client, origin);
+  client.say(get());
+  await stale.message();
+  const other = await Origin.open(t, always('other'));
+  site.adopt({ app: { versions: { v: [origin.address], w: [other.address] }, weights: { w: 100 } } });
+  stale.reset();
+  assert.equal(statusOf(await client.message()), 502);
+  assert.equal(origin.peers.length, 1);
+});
+
 test('a POST is never sent twice', async (t) => {
   const { origin, site, client } = await open(t);
   const stale = await warm(client, origin);

@@ -154,6 +154,26 @@ test('a budget outlives tables', async (t) => {
   assert.equal(origin.requests, 3);
 });
 
+test('a version that was left meanwhile is sent nothing again', async (t) => {
+  const v = await Origin.open(t);
+  const stable = await Origin.open(t, always('stable'));
+  const draft = { versions: { v: [v.address], stable: [stable.address] }, retries: {}, wholes: ['stable'] };
+  for (const [more, outcome] of [
+    [{}, / 502 /],
+    [{ rescue: {} }, / 200 /],
+  ] as const) {
+    const site = await Site.open(t, { app: { ...draft, ...more } });
+    const client = await site.connect();
+    client.say(get());
+    const peer = await v.next();
+    await peer.message();
+    site.adopt({ app: { ...draft, ...more, weights: { stable: 100 }, cause: 'rollback' } });
+    peer.reset();
+    assert.match((await client.message()).line, outcome);
+  }
+  assert.equal(v.peers.length, 2, 'one request each');
+});
+
 test('no attempt leaves the version that was chosen', async (t) => {
   const stable = await Origin.open(t, always('stable'));
   const bad = await Origin.open(t, hangUp);
