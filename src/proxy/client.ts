@@ -268,7 +268,9 @@ export class Client implements ClientConnection, Requester, Expiring {
           }
           buffer[end] = 0;
           const bodyStart = parseRequest(buffer, at, end, head, this.context.rules.settings.limits);
-          if (bodyStart === MORE) {
+          const preface = bodyStart === BAD_VERSION && this.#requests === 0 && speaksHttp2(buffer, at, end);
+          if (preface === true) return this.#handOver(buffer.subarray(at, end));
+          if (bodyStart === MORE || preface === undefined) {
             // From its first byte on a head has its time, however it trickles in.
             if (!this.#headBegun) {
               this.#headBegun = true;
@@ -276,14 +278,7 @@ export class Client implements ClientConnection, Requester, Expiring {
             }
             return this.#hold(buffer, at, end);
           }
-          if (bodyStart < 0) {
-            if (bodyStart === BAD_VERSION && this.#requests === 0) {
-              const preface = speaksHttp2(buffer, at, end);
-              if (preface) return this.#handOver(buffer.subarray(at, end));
-              if (preface === undefined) return this.#hold(buffer, at, end);
-            }
-            return this.#refuse(refusal(bodyStart));
-          }
+          if (bodyStart < 0) return this.#refuse(refusal(bodyStart));
           this.#requests++;
           at = this.#begin(buffer, bodyStart, end);
           break;

@@ -38,10 +38,15 @@ const INVALID_FRAMES = 100;
 /** Of what we send, so much may come back in permissions to send more. */
 const WINDOW_SHARE = 1 / 64;
 
+/** Nobody sees it; but without one Node takes the code for none. */
+const CALM = new Error('more than is allowed that leads to nothing');
+
 /** How often it is looked at what a connection was used for, ms. */
 const LOOK = 1000;
 /** How long a client that was told to go may go on opening streams, ms: what was on its way is still served. */
 const NOTICE = 1000;
+/** A ping, as bytes. */
+const ACK_BYTES = 17;
 const EVERY_STREAM = 0x7fff_ffff;
 
 /** One HTTP/2 connection of a client. Its streams make requests; this counts them, and sees to its good conduct. */
@@ -63,6 +68,9 @@ export class Session implements Client, Expiring {
   /** Bytes of heads and bodies, as far as that is known. */
   useful = 0;
   #accounted = 0;
+  /** When it was asked whether it is there, monotonic ms; and bytes read when that was last looked at. */
+  #probed = Number.POSITIVE_INFINITY;
+  #heard = 0;
   /** When the client was told to go, monotonic ms. */
   #noticed = Number.POSITIVE_INFINITY;
 
@@ -79,6 +87,8 @@ export class Session implements Client, Expiring {
     this.#idleBytes = new Allowance(IDLE_BYTES.burst, IDLE_BYTES.perSecond, now);
     this.deadline = now + LOOK;
     socket.on('error', () => {});
+    // A client that says no more cannot even take what it is sent: that needs frames of its own.
+    socket.on('end', () => this.#http2.destroy());
     socket.pause();
     socket.unshift(first);
     this.#http2 = this.#open(socket);
@@ -142,7 +152,7 @@ export class Session implements Client, Expiring {
 
   #spend(allowance: Allowance, amount: number): void {
     if (this.#http2.destroyed || allowance.take(amount, this.context.clock.monotonic())) return;
-    this.#http2.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#http2.destroy(CALM, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   visit(look: (exchange: Exchange) => void): void {
@@ -154,6 +164,7 @@ export class Session implements Client, Expiring {
     this.deadline = now + LOOK;
     this.#account();
     if (this.#http2.destroyed) return;
+    this.#probe(now);
     if (now - this.#noticed > NOTICE) this.#http2.close();
     if (this.#streams.size > 0) return;
     const { timeouts } = this.context.rules.settings;
@@ -161,6 +172,23 @@ export class Session implements Client, Expiring {
     if (idle > (this.#requests === 0 ? timeouts.head : timeouts.keepAlive)) this.#http2.close();
     // Told to go, with nothing left to do, and it will not.
     if (idle > timeouts.keepAlive + timeouts.linger + LOOK) this.#http2.destroy();
+  }
+
+  /**
+   * Node does not tell when the session has failed and said its GOAWAY: streams stay as they are, and nothing is
+   * read any more. So a connection that was heard of since the last look is asked whether it is there.
+   */
+  #probe(now: number): void {
+    const { bytesRead } = this.#socket;
+    if (now - this.#probed > this.context.rules.settings.timeouts.write) return this.#http2.destroy();
+    if (bytesRead === this.#heard || this.#probed !== Number.POSITIVE_INFINITY || this.#http2.closed) return;
+    this.#probed = now;
+    this.#heard = bytesRead;
+    this.#http2.ping(() => {
+      this.#probed = Number.POSITIVE_INFINITY;
+      // The answer is nothing new.
+      this.#heard += ACK_BYTES;
+    });
   }
 
   /** What has come since the last look, and was of no use to any request, is taken from what is allowed of it. */

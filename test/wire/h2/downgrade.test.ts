@@ -17,11 +17,11 @@ function framesOf({ fields, body, trailers }: Case, stream: number): Buffer[] {
 }
 
 test('a request in frames reaches the origin as the one HTTP/1.1 request it means, or not at all', async (t) => {
-  const site = await Site.open(t, { shop: { versions: { v1: [] } } });
+  const site = await Site.open(t, { app: { versions: { v1: [] } } });
   for (const each of CASES) {
     await t.test(each.name, async (t) => {
       const origin = await record(t);
-      site.adopt({ shop: { versions: { v1: [origin.address] } } });
+      site.adopt({ app: { versions: { v1: [origin.address] } } });
       const client = await Framed.open(site.address);
       t.after(() => client.socket.destroy());
       client.say(...framesOf(each, 1));
@@ -39,11 +39,11 @@ test('a request in frames reaches the origin as the one HTTP/1.1 request it mean
 });
 
 test('a field that would be two lines in HTTP/1.1 never becomes them', async (t) => {
-  const site = await Site.open(t, { shop: { versions: { v1: [] } } });
+  const site = await Site.open(t, { app: { versions: { v1: [] } } });
   for (const { name, field } of SPLITTING) {
     await t.test(name, async (t) => {
       const origin = await record(t);
-      site.adopt({ shop: { versions: { v1: [origin.address] } } });
+      site.adopt({ app: { versions: { v1: [origin.address] } } });
       const client = await Framed.open(site.address);
       t.after(() => client.socket.destroy());
       client.say(frame(HEADERS, END_HEADERS | END_STREAM, 1, block(request([field]))));
@@ -59,7 +59,7 @@ for (const [name, announced, body] of [
 ] as const) {
   test(`a body ${name} is never given to an origin as a whole one`, async (t) => {
     const origin = await record(t);
-    const site = await Site.open(t, { shop: { versions: { v1: [origin.address] } } });
+    const site = await Site.open(t, { app: { versions: { v1: [origin.address] } } });
     const client = await Framed.open(site.address);
     t.after(() => client.socket.destroy());
     client.say(

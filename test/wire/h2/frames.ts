@@ -21,6 +21,7 @@ export const END_HEADERS = 4;
 export const NO_ERROR = 0;
 export const PROTOCOL_ERROR = 1;
 export const INTERNAL_ERROR = 2;
+export const REFUSED_STREAM = 7;
 export const CANCEL = 8;
 export const ENHANCE_YOUR_CALM = 11;
 
@@ -100,15 +101,16 @@ export class Framed {
     socket.on('close', () => this.#leave());
   }
 
-  /** Connected, with preface and settings said. */
-  static async open(address: string, settings: Buffer | string = ''): Promise<Framed> {
+  /** Connected, with preface and settings said, and theirs acknowledged or not. */
+  static async open(address: string, settings: Buffer | string = '', agrees = true): Promise<Framed> {
     const socket = connectTo({ ...reachable(address), noDelay: true });
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
     const framed = new Framed(socket);
-    framed.say(Buffer.from(PREFACE, 'latin1'), frame(SETTINGS, 0, 0, settings), frame(SETTINGS, ACK, 0));
+    framed.say(Buffer.from(PREFACE, 'latin1'), frame(SETTINGS, 0, 0, settings));
+    if (agrees) framed.say(frame(SETTINGS, ACK, 0));
     return framed;
   }
 
@@ -145,6 +147,12 @@ export class Framed {
     return found?.payload.readUInt32BE(4);
   }
 
+  /** Told to go, because of what it said, or left. */
+  async refused(): Promise<void> {
+    const code = await this.goaway();
+    if (code === NO_ERROR) throw new Error('the other side ended the connection as if all were well');
+  }
+
   async gone(): Promise<void> {
     while (!this.left)
       await patiently<void>('the other side to leave', (resolve) => this.#waiting.push(resolve));
@@ -156,12 +164,15 @@ export class Framed {
       if (this.#heard.length < 9) break;
       const size = this.#heard.readUIntBE(0, 3);
       if (this.#heard.length < 9 + size) break;
-      this.frames.push({
+      const heard = {
         type: this.#heard[3]!,
         flags: this.#heard[4]!,
         stream: this.#heard.readUInt32BE(5) & 0x7fff_ffff,
         payload: this.#heard.subarray(9, 9 + size),
-      });
+      };
+      this.frames.push(heard);
+      // Whatever it does, it is there.
+      if (heard.type === PING && heard.flags === 0) this.say(frame(PING, ACK, 0, heard.payload));
       this.#heard = this.#heard.subarray(9 + size);
     }
     this.#wake();
