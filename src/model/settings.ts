@@ -15,7 +15,13 @@ export type Role = (typeof ROLES)[number];
 
 export const ListenerSchema = Type.Object(
   {
-    address: Type.String({ description: 'host:port, [ipv6]:port or unix:/path to accept HTTP/1.1 on.' }),
+    address: Type.String({ description: 'host:port, [ipv6]:port or unix:/path to accept HTTP on.' }),
+    http2: Type.Optional(
+      Type.Boolean({
+        description:
+          'Speak HTTP/2 with clients that do: by ALPN over TLS, else with those that know beforehand (h2c). Default true.',
+      }),
+    ),
     tls: Type.Optional(ListenerTlsSchema),
     httpsRedirect: Type.Optional(
       Type.Integer({

@@ -144,10 +144,17 @@ export interface Speech {
   readonly proxyFrom: readonly string[] | undefined;
   /** The port of https that every request is sent to; undefined if they are served. */
   readonly httpsRedirect: number | undefined;
+  /** Whether HTTP/2 is spoken with those who want to. */
+  readonly http2: boolean;
 }
 
 /** By the address really bound. */
 export type Speeches = Readonly<Record<string, Speech>>;
 
 /** Plain HTTP from clients themselves. */
-export const PLAIN: Speech = { tls: undefined, proxyFrom: undefined, httpsRedirect: undefined };
+export const PLAIN: Speech = {
+  tls: undefined,
+  proxyFrom: undefined,
+  httpsRedirect: undefined,
+  http2: true,
+};

@@ -132,11 +132,12 @@ export class Speeches {
     }
   }
 
-  #speechOf({ address, tls, httpsRedirect, proxyProtocol }: Listener): Speech {
+  #speechOf({ address, tls, httpsRedirect, proxyProtocol, http2 = true }: Listener): Speech {
     return {
       tls: tls && this.#termsOf(address, tls),
       proxyFrom: proxyProtocol?.from,
       httpsRedirect,
+      http2,
     };
   }
 

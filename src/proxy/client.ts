@@ -268,7 +268,7 @@ export class Client implements ClientConnection, Requester, Expiring {
           }
           buffer[end] = 0;
           const bodyStart = parseRequest(buffer, at, end, head, this.context.rules.settings.limits);
-          const preface = bodyStart === BAD_VERSION && this.#requests === 0 && speaksHttp2(buffer, at, end);
+          const preface = bodyStart === BAD_VERSION && this.#maySpeakHttp2 && speaksHttp2(buffer, at, end);
           if (preface === true) return this.#handOver(buffer.subarray(at, end));
           if (bodyStart === MORE || preface === undefined) {
             // From its first byte on a head has its time, however it trickles in.
@@ -299,6 +299,10 @@ export class Client implements ClientConnection, Requester, Expiring {
     }
   }
 
+  get #maySpeakHttp2(): boolean {
+    return this.#manner.http2 && this.#requests === 0;
+  }
+
   /** The connection speaks HTTP/2, and is somebody else's from now on. */
   #handOver(first: Buffer): void {
     const { socket } = this;
@@ -307,6 +311,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     socket.off('error', onClose);
     socket.off('close', onClose);
     socket.off('drain', onDrain);
+    socket.removeAllListeners('data');
     delete socket.client;
     new Session(this.context, socket, this, Buffer.from(first));
   }

@@ -86,7 +86,7 @@ export class Listener {
   #terminationFor(speech: Speech): Termination | undefined {
     if (speech.tls === undefined) return undefined;
     const manner = mannerOf(speech);
-    return new Termination(this.#context, speech.tls, (socket, address, credential) =>
+    return new Termination(this.#context, speech.tls, manner.http2, (socket, address, credential) =>
       this.#secured(socket, address, manner, credential),
     );
   }

@@ -7,15 +7,18 @@ export interface Manner {
   readonly hsts: string;
   /** The port of https that every request is sent to; undefined if they are served. */
   readonly httpsRedirect: number | undefined;
+  readonly http2: boolean;
   /** Endpoints are told of client certificates by us, and so by nobody else. */
   readonly vouches: boolean;
 }
 
-export function mannerOf({ tls, httpsRedirect }: Speech): Manner {
+export function mannerOf({ tls, httpsRedirect, http2 }: Speech): Manner {
   return {
     scheme: tls === undefined ? 'http' : 'https',
     hsts: tls?.hsts ?? '',
     httpsRedirect,
+    // Whoever is only to go elsewhere is told so in the simplest way.
+    http2: http2 && httpsRedirect === undefined,
     vouches: tls?.clients?.forward ?? false,
   };
 }

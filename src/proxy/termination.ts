@@ -8,7 +8,8 @@ import type { Client } from './clients.ts';
 import type { Context } from './context.ts';
 
 /** What is agreed on by ALPN, the one preferred first. */
-const PROTOCOLS = ['http/1.1'];
+const PROTOCOLS = ['h2', 'http/1.1'];
+const OLD_PROTOCOLS = ['http/1.1'];
 
 /** How long a client may come back to its session, s; less than keys of tickets last. */
 const SESSION = 3600;
@@ -26,7 +27,7 @@ export class Termination {
   readonly #vouches: boolean;
   readonly #secured: Secured;
 
-  constructor(context: Context, terms: TlsTerms, secured: Secured) {
+  constructor(context: Context, terms: TlsTerms, http2: boolean, secured: Secured) {
     this.#context = context;
     this.#secured = secured;
     this.#vouches = terms.clients?.forward ?? false;
@@ -55,7 +56,7 @@ export class Termination {
     );
     this.#server = tls.createServer({
       ...contextOf(offered[0]![1]),
-      ALPNProtocols: PROTOCOLS,
+      ALPNProtocols: http2 ? PROTOCOLS : OLD_PROTOCOLS,
       SNICallback: (name, done) => done(null, certificates.for(name)),
       requestCert: clients !== undefined,
       rejectUnauthorized: clients?.required ?? false,

@@ -86,6 +86,7 @@ test('new certificates are shown to who comes later, and nobody who is there not
     tls: { ...terms, certificates: [ca.issue('DNS:new.example')] },
     proxyFrom: undefined,
     httpsRedirect: undefined,
+    http2: true,
   };
   site.plane.speak({ [site.address]: speech });
   assert.equal(await shownTo(site, 'old.example', ca.cert), 'new.example');
