@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/clock.ts';
 import { own } from '../base/own.ts';
 import type { Rollout, RolloutEvent } from '../model/rollout.ts';
@@ -38,6 +39,8 @@ export class WaysBack {
 
   constructor(parts: WaysBackParts) {
     this.#parts = parts;
+    // Every knock under way hears of the end.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Knocks wherever it is time to. */

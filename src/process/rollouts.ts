@@ -8,7 +8,7 @@ import {
   type RolloutView,
 } from '../model/api.ts';
 import type { RolloutChange } from '../model/record.ts';
-import { type Admin, ask } from './ask.ts';
+import { type Admin, ask, Unreachable } from './ask.ts';
 import { ASKING, adminOf, CHANGING, PATIENCE, preconditionOf, TOKEN, timeoutOf } from './remote.ts';
 import { termsIn } from './terms.ts';
 import { type Call, EXIT, type Exit, UsageError, type Verb } from './verb.ts';
@@ -20,6 +20,8 @@ const UNKNOWN: Exit = 2;
 
 /** Milliseconds between two looks at a rollout that is watched. */
 const LOOK = 500;
+/** How long a Spillway that does not answer may take to come back, ms. */
+const RESTART = 30_000;
 const ACTIONS = ['start', 'watch', 'release', ...ORDERS];
 
 export const rollout: Verb = {
@@ -120,7 +122,7 @@ async function watch(call: Call, id: string): Promise<Exit> {
   const end = performance.now() + 1000 * secondsOf(call);
   let told = 0;
   for (;;) {
-    const view = await show(admin, id, timeoutOf(call) + PATIENCE);
+    const view = await shown(admin, id, timeoutOf(call) + PATIENCE);
     for (const line of view.history.filter(({ seq }) => seq > told)) {
       const by = line.by === undefined ? '' : ` (${line.by})`;
       call.say(
@@ -133,6 +135,19 @@ async function watch(call: Call, id: string): Promise<Exit> {
     if (performance.now() + LOOK > end) {
       if (!call.flag('json')) call.say(`${view.status}\n`);
       return UNKNOWN;
+    }
+    await pause(LOOK);
+  }
+}
+
+/** A rollout once it can be asked for: Spillway may be restarted while one is watched. */
+async function shown(admin: Admin, id: string, timeout: number): Promise<RolloutView> {
+  const end = performance.now() + RESTART;
+  for (;;) {
+    try {
+      return await show(admin, id, timeout);
+    } catch (error) {
+      if (!(error instanceof Unreachable) || performance.now() > end) throw error;
     }
     await pause(LOOK);
   }

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import type { RolloutList, RolloutView } from '../../src/model/api.ts';
 import type { Config } from '../../src/model/settings.ts';
+import type { ServiceConfig } from '../../src/model/state.ts';
 import { spillway } from './command.ts';
 import { type Site, scratch, shop, startSite } from './site.ts';
 import { Traffic } from './traffic.ts';
@@ -52,13 +53,13 @@ export async function underTraffic(
   stable: string,
   canary: string,
   { rate = RATE, users = USERS, before = RATE }: { rate?: number; users?: number; before?: number } = {},
-  more: Partial<Config> = {},
+  more: Partial<ServiceConfig> = {},
 ): Promise<{ site: Site; traffic: Traffic }> {
-  const config: Config = shop(stable, canary, more);
+  const config: Config = shop(stable, canary);
   const { shop: service } = config.services;
   const site = await startSite(t, {
     ...config,
-    services: { shop: { ...service!, key: { header: 'x-user' } } },
+    services: { shop: { ...service!, key: { header: 'x-user' }, ...more } },
   });
   const traffic = new Traffic(t, site.proxy, rate, users);
   await traffic.answered(before);

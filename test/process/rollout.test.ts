@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DecisionList } from '../../src/model/api.ts';
 import { spillway } from './command.ts';
 import { newest, RATE, read, start, underTraffic, version } from './ground.ts';
-import { type Site, scratch, until } from './site.ts';
+import { freeEndpoints, type Site, scratch, shop, startSite, until } from './site.ts';
 
 /** What rolled it back can be judged again as it was, and by a policy that would have waited. */
 async function simulates(t: TestContext, site: Site, id: string): Promise<void> {
@@ -176,10 +177,11 @@ test('when stable fails as well the candidate is not blamed: it pauses, and a pe
   assert.equal(watched.code, 1);
 });
 
-test('a candidate whose process is killed is rolled back', async (t) => {
+test('a candidate whose process is killed is rolled back, and no GET of its users fails', async (t) => {
   const stable = await version(t);
   const canary = await version(t);
-  const { site, traffic } = await underTraffic(t, stable.endpoint, canary.endpoint);
+  const rescue = { on: ['connect', 'reset', 502, 503] as const };
+  const { site, traffic } = await underTraffic(t, stable.endpoint, canary.endpoint, {}, { rescue });
   const started = await start(t, site, { strategy: FIVE });
   assert.equal(started.code, 0, started.err);
   await until(async () => ((traffic.versions.get('canary')?.requests ?? 0) > 0 ? true : undefined));
@@ -188,8 +190,38 @@ test('a candidate whose process is killed is rolled back', async (t) => {
   const env = { SPILLWAY_ADMIN: site.admin };
   const watched = await spillway(['rollout', 'watch', (await newest(site)).id, '--for', '60'], env);
   assert.equal(watched.code, 1, watched.out + watched.err);
-  const { errors } = traffic.versions.get('canary')!;
+  const seconds = (performance.now() - killed) / 1000;
+  const failed = [...traffic.versions.values()].reduce((sum, { errors }) => sum + errors, 0);
+  assert.equal(failed, 0);
+  assert.ok(traffic.rescued > 0);
   t.diagnostic(
-    `off ${((performance.now() - killed) / 1000).toFixed(1)} s after it was killed; ${errors} requests failed`,
+    `off ${seconds.toFixed(1)} s after it was killed; ${traffic.rescued} rescued, ${failed} failed`,
   );
+});
+
+test('a rollout goes on after Spillway was killed and started again, and whoever watches sees its end', async (t) => {
+  const [proxy, admin] = (await freeEndpoints(2)) as [string, string];
+  const config = shop((await version(t)).endpoint, (await version(t)).endpoint, {
+    listen: [{ address: proxy }],
+    admin: { address: admin },
+    store: `file:${await scratch(t)}`,
+  });
+  const first = await startSite(t, config);
+  const steps = [{ weight: 5, atLeast: 4, needs: 'nothing' }];
+  const terms = {
+    strategy: { type: 'canary', steps, bake: { for: 1 } },
+    policy: { harmBudget: { failures: 9 } },
+  };
+  const started = await start(t, first, terms);
+  assert.equal(started.code, 0, started.err);
+  const env = { SPILLWAY_ADMIN: first.admin };
+  const { id } = await newest(first);
+  const watched = spillway(['rollout', 'watch', id, '--for', '60'], env);
+  first.child.kill('SIGKILL');
+  await once(first.child, 'exit');
+  const second = await startSite(t, config);
+  const { code, out, err } = await watched;
+  assert.equal(code, 0, out + err);
+  assert.match(out, /Spillway was away for .* and lost its evidence, which is gathered again/);
+  assert.deepEqual((await newest(second)).policy.harmBudget, { failures: 9 });
 });

@@ -14,6 +14,8 @@ export class Traffic {
   /** When a version was last seen to answer, and when it was first seen to fail, monotonic ms. */
   readonly lastOf = new Map<string, number>();
   readonly firstErrorOf = new Map<string, number>();
+  /** Answers that another version gave in the place of the one chosen. */
+  rescued = 0;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
   readonly #timer: NodeJS.Timeout;
 
@@ -51,6 +53,7 @@ export class Traffic {
   #ask(url: string, user: number): void {
     const request = get(url, { agent: this.#agent, headers: { 'x-user': `user-${user}` } }, (response) => {
       const version = String(response.headers['x-spillway-version']);
+      if (response.headers['x-spillway-rescued'] !== undefined) this.rescued++;
       const failed = response.statusCode! >= 500;
       const tally = this.versions.get(version) ?? { requests: 0, errors: 0 };
       tally.requests++;
