@@ -80,7 +80,7 @@ test('every config of the README is sound', () => {
   checkConfig(whole, 'README.md');
   for (const block of blocks('yaml').filter((each) => each !== whole)) {
     // Part of a file, or of a service: put where it belongs.
-    const file = /^(override|retries):/.test(block)
+    const file = /^(override|retries|health):/.test(block)
       ? whole.replace('    versions:', `${block.replace(/^/gm, '    ').trimEnd()}\n    versions:`)
       : whole.replace(/^admin:\n {2}.*\n/m, block);
     assert.notEqual(file, whole);
