@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { Gathering } from '../../src/metrics/gathering.ts';
 import type { Trial } from '../../src/model/trial.ts';
@@ -46,6 +48,17 @@ test('what the canary hangs up on is answered by stable, and held against the ca
   });
   assert.deepEqual(site.counted('stable').codes, {});
   assert.deepEqual(site.repeated('canary'), { retries: 0, rescues: 1 });
+});
+
+test('a request over HTTP/2 is rescued like any other, with its body', async (t) => {
+  const { site } = await open(t, hangUp);
+  const session = http2.connect(`http://${site.address}`);
+  t.after(() => session.destroy());
+  const stream = session.request({ ':method': 'PUT', ':path': '/' });
+  stream.end('hello');
+  const [fields] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders];
+  assert.deepEqual([fields[':status'], fields['x-spillway-rescued']], [200, '1']);
+  assert.equal(String((await once(stream, 'data'))[0]), 'hello');
 });
 
 test('without a word of rescue there is none', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
+import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -244,6 +245,23 @@ test('events reach the client as they are sent, and a rollback breaks their stre
   assert.equal(await client.gone(), 'reset');
   assert.equal((await site.record()).fault, 'evicted');
   assert.deepEqual(site.streams('canary'), { open: 0, ended: 1 });
+});
+
+test('an event stream over HTTP/2 is reset, and its connection goes on', async (t) => {
+  const { site, leave } = await open(t, { streams: { evictOver: 0 } }, {}, (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('data: 1\n\n');
+  });
+  const session = http2.connect(`http://${site.address}`);
+  t.after(() => session.destroy());
+  const stream = session.request({ ':path': '/' });
+  const failed = once(stream, 'error');
+  assert.equal(String((await once(stream, 'data'))[0]), 'data: 1\n\n');
+  leave('rollback');
+  await failed;
+  const next = session.request({ ':path': '/' });
+  const [fields] = (await once(next, 'response')) as [http2.IncomingHttpHeaders];
+  assert.equal(fields['x-spillway-version'], 'stable');
 });
 
 test('a download is a stream once it has lasted ten seconds', async (t) => {
