@@ -95,6 +95,7 @@ export function createAdmin(options: AdminOptions): Admin {
     handshakes: () => status.handshakes(),
     certificates: () => status.certificates(),
     endpoints: () => status.endpoints(),
+    fleet: () => status.fleet(),
     rollouts: {
       standings: () => standingsOf(commands.state(), insight),
       rollbacks: () => insight.outcomes.rollbacks.values(),

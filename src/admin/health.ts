@@ -42,7 +42,13 @@ export function healthRoutes(app: FastifyInstance, { status, exposition, metrics
     () => {
       const { ready, why } = status.ready();
       if (!ready) throw new Problem(503, why ?? 'No requests are served.', { kind: 'not-ready' });
-      return { status: 'ok' };
+      const { store } = status.fleet();
+      return {
+        status: 'ok',
+        ...(!store.up && {
+          degraded: `The store is not reached: ${store.why}. What is served stays as it is.`,
+        }),
+      };
     },
   );
 

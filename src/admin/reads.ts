@@ -50,6 +50,19 @@ export function readRoutes(app: FastifyInstance, { commands, totals, status, str
     },
   );
 
+  app.get(
+    '/v1/fleet',
+    {
+      config: { needs: 'viewer' },
+      schema: {
+        operationId: 'showFleet',
+        summary: 'The replicas that share the store, and who leads',
+        response: answers('The fleet.', named('Fleet')),
+      },
+    },
+    () => status.fleet(),
+  );
+
   app.get<{ Params: ServicePath }>(
     '/v1/services/:service',
     {

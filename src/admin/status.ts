@@ -1,9 +1,12 @@
+import type { FleetView } from '../model/api.ts';
 import type { EndpointNumbers, EndpointView } from '../model/health.ts';
 
 /** What the admin API tells of the process around it. Implemented by `process/`. */
 export interface Status {
   /** Whether requests are served; `why` says what is missing if not. */
   ready(): { readonly ready: boolean; readonly why?: string };
+  /** The replicas that share the store; of a store that is not shared, this one. */
+  fleet(): FleetView;
   /** The workers that are alive, and the revision each of them serves. */
   workers(): readonly { readonly worker: number; readonly pid: number; readonly revision: number }[];
   /** How the endpoints of a version stand. */

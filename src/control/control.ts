@@ -107,7 +107,7 @@ class StoreControl implements Control {
     this.#unwatch = this.#store.watch((state) => {
       if (state.revision <= this.#state.revision) return;
       this.#turns
-        .take(() => this.#follow())
+        .take(() => (this.#debts.any ? this.#follow() : this.#catchUp(state)))
         .catch((err) => this.#log.warn({ err }, 'the store tells of a change, but cannot be read'));
     });
     // Somebody may have been faster than the watch.
@@ -236,6 +236,7 @@ class StoreControl implements Control {
       ...(from.length > 0 && { from }),
       ...(to !== undefined && { to }),
       durable,
+      ...(!durable && this.#store.link && { local: true }),
     };
     if (asking.wait <= 0) return change;
     const receipt = await this.#serving.receipt(after.revision, asking.wait, command.service, left);
@@ -348,9 +349,9 @@ class StoreControl implements Control {
     await this.#catchUp();
   }
 
-  async #catchUp(): Promise<void> {
+  async #catchUp(newest?: State): Promise<void> {
     const known = this.#state.revision;
-    const state = await this.#store.read();
+    const state = newest ?? (await this.#store.read());
     if (state.revision <= known) return;
     this.#serve(state);
     const entries = await this.#store.audit({ limit: state.revision - known });

@@ -8,11 +8,12 @@ import type { Verdict } from '../model/verdict.ts';
 import { isEnded } from '../rollout/move.ts';
 import { shownRollout } from '../rollout/shown.ts';
 import type { Roster } from '../upstream/roster.ts';
-import type { Asking, ControlEvent } from './commands.ts';
+import { type Asking, type ControlEvent, Refusal } from './commands.ts';
 import type { Control } from './control.ts';
 import type { Errands } from './errands.ts';
 import type { Evidence } from './evidence.ts';
 import type { Flow, Insight } from './insight.ts';
+import { ALONE, type Lead, type Stand } from './lead.ts';
 import { rolloutOf } from './lookup.ts';
 import type { Observations } from './observations.ts';
 import { type Line, looked, type Seen } from './recording.ts';
@@ -30,9 +31,11 @@ interface Recordings {
 
 export interface ControllerParts {
   readonly control: Pick<Control, 'state' | 'happen' | 'subscribe'>;
-  readonly evidence: Pick<Evidence, 'take' | 'seen' | 'harm' | 'missing' | 'baseline'>;
   readonly roster: Pick<Roster, 'goneFor'>;
-  readonly errands: Pick<Errands, 'attend' | 'reports' | 'close'>;
+  readonly evidence: Pick<Evidence, 'take' | 'note' | 'inherit' | 'seen' | 'harm' | 'missing' | 'baseline'>;
+  /** Whether it is for this controller to decide. Default: there is no other. */
+  readonly lead?: Lead;
+  readonly errands: Pick<Errands, 'attend' | 'reports' | 'rest' | 'close'>;
   readonly samples: Pick<Samples, 'attend' | 'take' | 'heard' | 'close'>;
   readonly observations: Pick<Observations, 'attend'>;
   readonly recordings: Recordings;
@@ -49,6 +52,9 @@ const JUMP = 2000;
 /** A candidate of which no endpoint has served for so long is gone, milliseconds: a restart takes less. */
 const GONE = 5000;
 const ASKING: Asking = { actor: { name: 'controller', role: 'admin' }, wait: 0 };
+
+/** The token of no term at all. */
+const NO_TERM = 'no term';
 
 /** What has come of rollouts since this process started, for the metrics. */
 export interface Outcomes {
@@ -67,6 +73,9 @@ export interface Outcomes {
  */
 export class Controller implements Insight {
   readonly #parts: ControllerParts;
+  readonly #lead: Lead;
+  /** The term of those who lead in which this controller decides; undefined if there is but one, for ever. */
+  #term: string | undefined = NO_TERM;
   readonly #watches = new Map<string, Watch>();
   readonly #verdicts = new Map<string, Verdict>();
   /** How each rollout stood when that was last recorded. */
@@ -84,6 +93,7 @@ export class Controller implements Insight {
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
+    this.#lead = parts.lead ?? ALONE;
     this.#apart = apart(parts.clock);
   }
 
@@ -93,10 +103,7 @@ export class Controller implements Insight {
     this.#unsubscribe = control.subscribe((event) => {
       if (event.type === 'change') this.#tell(event);
     });
-    for (const rollout of liveOnes(control.state()))
-      await this.#guard(rollout, () =>
-        this.#happen(rollout, [{ type: 'restart', evidence: 'lost', away: this.#away(rollout) }]),
-      );
+    await this.#begin(this.#lead.stand());
     this.#timer = setInterval(() => {
       this.#looking ??= this.look().finally(() => {
         this.#looking = undefined;
@@ -137,13 +144,21 @@ export class Controller implements Insight {
 
   /** One look at every rollout. One that fails keeps no other from its turn. */
   async look(): Promise<void> {
-    const { control, clock, errands, samples, observations, traffic } = this.#parts;
+    const { control, clock, errands, samples, observations, traffic, evidence } = this.#parts;
     traffic.note(clock.monotonic());
     observations.attend();
     const jumped = apart(clock) - this.#apart;
     if (Math.abs(jumped) >= JUMP) this.#apart += jumped;
     const moved: RolloutEvent[] = Math.abs(jumped) >= JUMP ? [{ type: 'clock', by: jumped }] : [];
     const live = liveOnes(control.state());
+    const stand = this.#lead.stand();
+    if (stand.at !== 'leads') {
+      for (const { id } of live) evidence.note(id);
+      if (stand.at === 'follows') this.#rest();
+      else for (const rollout of live) await this.#guard(rollout, () => this.#watchOver(rollout));
+      return;
+    }
+    await this.#begin(stand);
     for (const rollout of live)
       await this.#guard(rollout, async () => {
         if (moved.length > 0) await this.#happen(rollout, moved);
@@ -158,6 +173,41 @@ export class Controller implements Insight {
     errands.attend();
     samples.attend();
     this.#parts.ways.attend();
+  }
+
+  /**
+   * A term begins, and with it every step that is under way: what was gathered before is not here. A term that
+   * has begun already goes on.
+   */
+  async #begin(stand: Stand): Promise<void> {
+    if (stand.at !== 'leads' || stand.token === this.#term) return;
+    this.#rest();
+    this.#term = stand.token;
+    for (const rollout of liveOnes(this.#parts.control.state())) {
+      const harm = this.#lead.inherited(rollout.id);
+      if (harm !== undefined) this.#parts.evidence.inherit(rollout.id, harm);
+      await this.#guard(rollout, () =>
+        this.#happen(rollout, [{ type: 'restart', evidence: 'lost', away: this.#away(rollout) }]),
+      );
+    }
+  }
+
+  /** Another decides. */
+  #rest(): void {
+    if (this.#term === NO_TERM) return;
+    this.#term = NO_TERM;
+    this.#watches.clear();
+    this.#verdicts.clear();
+    this.#parts.errands.rest();
+  }
+
+  /** Nobody decides: a candidate that does great harm is taken back all the same, and nothing else is done. */
+  async #watchOver({ id }: Rollout): Promise<void> {
+    const harm = this.#lead.presumed(id);
+    if (harm === undefined) return;
+    const events: RolloutEvent[] = [{ type: 'harm', ...harm }];
+    // Should the store be back at this very moment, it is for the leader to decide.
+    await this.#parts.control.happen(id, { events, digest: '' }, { ...ASKING, fence: NO_TERM });
   }
 
   async #attend(rollout: Rollout): Promise<void> {
@@ -219,7 +269,12 @@ export class Controller implements Insight {
   async #happen(rollout: Rollout, events: readonly RolloutEvent[]): Promise<RolloutChange | undefined> {
     const { control } = this.#parts;
     const digest = this.#watches.get(rollout.id)?.digest ?? '';
-    return control.happen(rollout.id, { events, digest }, ASKING);
+    const fence = this.#term;
+    return control.happen(
+      rollout.id,
+      { events, digest },
+      { ...ASKING, ...(fence !== undefined && { fence }) },
+    );
   }
 
   /** Says where a rollout came to, whoever moved it. */
@@ -253,7 +308,9 @@ export class Controller implements Insight {
     try {
       await task();
     } catch (err) {
-      this.#parts.log.error(
+      // That the store is away, or that another leads, is told by whoever finds out.
+      const expected = this.#parts.lead !== undefined && err instanceof Refusal;
+      this.#parts.log[expected ? 'debug' : 'error'](
         { err, rollout: rollout.id },
         'a rollout cannot be attended to; it stays as it is',
       );

@@ -69,7 +69,13 @@ export class Errands {
     );
   }
 
-  /** Gives up what runs. */
+  /** Gives up what runs, for another to run it again. */
+  rest(): void {
+    for (const { stop } of this.#runs.values()) stop.abort();
+    this.#runs.clear();
+  }
+
+  /** Gives up what runs, for good. */
   async close(): Promise<void> {
     const runs = [...this.#runs.values()];
     this.#parts.notifier.close();

@@ -16,6 +16,12 @@ const SILENCE = 2_000;
 /** Over so many ms harm counts as recent. */
 const LATELY = 10_000;
 
+/** Whoever passes on what sources here tell. */
+export interface Passing {
+  told(posts: readonly TrialCounts[], source: string): void;
+  left(source: string): void;
+}
+
 /** What is gathered of a rollout in its present epoch. Moments are monotonic ms. */
 interface Ongoing {
   readonly gathering: Gathering;
@@ -37,6 +43,7 @@ export class Evidence {
   #ongoing = new Map<string, Ongoing>();
   /** Since when each source has been there, monotonic ms. */
   readonly #sources = new Map<string, number>();
+  #passing: Passing | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -77,11 +84,33 @@ export class Evidence {
   /** A source serves no more. What it has told stays. */
   leave(source: string): void {
     this.#sources.delete(source);
+    this.#passing?.left(source);
     for (const { gathering } of this.#ongoing.values()) gathering.forget(source);
   }
 
-  /** What a source counted of trials. What is of an earlier epoch, or comes again, counts nothing. */
+  /** Who shall hear of what sources here tell, from now on. */
+  share(passing: Passing | undefined): void {
+    this.#passing = passing;
+  }
+
+  /** Whether there is anything to be gathered. */
+  get gathers(): boolean {
+    return this.#ongoing.size > 0;
+  }
+
+  /** All that serve, by name. */
+  sources(): readonly string[] {
+    return [...this.#sources.keys()];
+  }
+
+  /** What a source here counted of trials. */
   add(posts: readonly TrialCounts[], source: string): void {
+    this.hear(posts, source);
+    this.#passing?.told(posts, source);
+  }
+
+  /** What a source anywhere counted. What is of an earlier epoch, or comes again, counts nothing. */
+  hear(posts: readonly TrialCounts[], source: string): void {
     const now = this.#clock.monotonic();
     for (const post of posts) {
       const ongoing = this.#ongoing.get(post.rollout);
@@ -98,12 +127,24 @@ export class Evidence {
   take(rollout: string, t: number): Tick | undefined {
     const ongoing = this.#ongoing.get(rollout);
     if (ongoing === undefined) return undefined;
+    this.note(rollout);
+    return ongoing.gathering.take(t);
+  }
+
+  /** Remembers what a rollout has cost by now, so that it is known later what is new. */
+  note(rollout: string): void {
+    const ongoing = this.#ongoing.get(rollout);
+    if (ongoing === undefined) return;
     const { gathering, costs } = ongoing;
     const now = this.#clock.monotonic();
     costs.push({ at: now, harm: gathering.harm });
     // The newest of those that are old enough is what the last seconds began with.
     while (costs.length > 1 && costs[1]!.at <= now - LATELY) costs.shift();
-    return gathering.take(t);
+  }
+
+  /** Somebody else has gathered before: what a rollout has cost is at least this. */
+  inherit(rollout: string, harm: Harm): void {
+    this.#ongoing.get(rollout)?.gathering.inherit(harm);
   }
 
   /**

@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { upperBound } from '../base/histogram.ts';
 import { own } from '../base/own.ts';
+import type { FleetView } from '../model/api.ts';
 import type { EndpointNumbers } from '../model/health.ts';
 import type { State } from '../model/state.ts';
 import { endpointFamilies } from './endpoints.ts';
 import { type Family, family, type Sample } from './family.ts';
+import { fleetFamilies } from './fleet.ts';
 import { type RolloutSources, rolloutFamilies } from './rollouts.ts';
 import type { Totals, VersionTotals } from './totals.ts';
 
@@ -21,6 +23,8 @@ export interface ExpositionSources {
   /** Certificates shown to clients; `notAfter` in seconds since 1970. */
   certificates(): readonly { readonly file: string; readonly notAfter: number }[];
   endpoints(): Iterable<EndpointNumbers>;
+  /** Left out: there is no fleet. */
+  readonly fleet?: () => FleetView;
   /** Left out: there is no controller here. */
   readonly rollouts?: RolloutSources;
   /** Spillway's own version. */
@@ -41,6 +45,7 @@ export function createExposition(sources: ExpositionSources): Exposition {
   const all = [
     ...families(sources),
     ...endpointFamilies(sources.endpoints),
+    ...(sources.fleet ? fleetFamilies(sources.fleet) : []),
     ...(sources.rollouts ? rolloutFamilies(sources.rollouts) : []),
   ];
   for (const family of all) registry.registerMetric(family as unknown as Metric);

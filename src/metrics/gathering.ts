@@ -71,6 +71,12 @@ export class Gathering {
     return { ...this.#harm };
   }
 
+  /** What the candidate has cost is at least this: somebody else has seen more of it. */
+  inherit(harm: Harm): void {
+    for (const name of Object.keys(this.#harm) as (keyof Harm)[])
+      this.#harm[name] = Math.max(this.#harm[name], harm[name]);
+  }
+
   /** Takes in what a source counted. False if it is of another epoch, or was taken in before. */
   add(counts: TrialCounts, source: string): boolean {
     const { rollout, epoch } = this.trial;

@@ -428,8 +428,53 @@ export const AuditPageSchema = Type.Object(
 );
 export type AuditPage = Of<typeof AuditPageSchema>;
 
+export const ReplicaViewSchema = Type.Object(
+  {
+    replica: Type.String({ description: 'What it is called.' }),
+    id: Type.String({ description: 'Its name and a mark of this one run of it.' }),
+    leads: Type.Boolean({ description: 'Whether it is the one that moves rollouts.' }),
+    version: Type.String({ description: 'Of Spillway.' }),
+    revision: Type.Integer({ description: 'The revision it serves.' }),
+    behind: Type.Integer({ description: 'Revisions that it is behind.' }),
+    workers: Type.Integer({ description: 'Its workers alive.' }),
+    seen: Type.String({ format: 'date-time', description: 'Its last sign of life.' }),
+    silent: Type.Boolean({ description: 'Whether that is three seconds ago or more.' }),
+    clockOffset: Type.Integer({ description: 'Its clock less that of Redis, in milliseconds.' }),
+  },
+  { additionalProperties: false },
+);
+export type ReplicaView = Of<typeof ReplicaViewSchema>;
+
+export const FleetViewSchema = Type.Object(
+  {
+    fleet: Type.String(),
+    replica: Type.String({ description: 'The replica that answers.' }),
+    store: Type.Object(
+      {
+        up: Type.Boolean({ description: 'Whether the store is reached.' }),
+        since: Type.String({ format: 'date-time', description: 'Since when.' }),
+        why: Type.Optional(Type.String({ description: 'Why it is not.' })),
+        lag: Type.Optional(Type.Number({ description: 'Milliseconds that it took to answer, last.' })),
+      },
+      { additionalProperties: false },
+    ),
+    leader: Type.Optional(Type.String({ description: 'The replica that moves rollouts.' })),
+    revision: Type.Integer({ description: 'The newest that is known.' }),
+    replicas: Type.Array(ReplicaViewSchema, {
+      description: 'Those that gave a sign of life in the last 30 seconds.',
+    }),
+  },
+  { additionalProperties: false, description: 'The replicas that share a store.' },
+);
+export type FleetView = Of<typeof FleetViewSchema>;
+
 export const HealthSchema = Type.Object(
-  { status: Type.Literal('ok') },
+  {
+    status: Type.Literal('ok'),
+    degraded: Type.Optional(
+      Type.String({ description: 'What does not work at present although requests are served.' }),
+    ),
+  },
   { additionalProperties: false, description: 'Yes.' },
 );
 

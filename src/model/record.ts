@@ -56,12 +56,39 @@ export const WorkerReceiptSchema = Type.Object(
 );
 export type WorkerReceipt = Of<typeof WorkerReceiptSchema>;
 
+/** What one replica says of a revision. */
+export const ReplicaReceiptSchema = Type.Object(
+  {
+    replica: Type.String(),
+    live: Type.Boolean({ description: 'Whether every worker of it serves this revision.' }),
+    lastRequestAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'When it last sent a request to a version that lost its weight in this change.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ReplicaReceipt = Of<typeof ReplicaReceiptSchema>;
+
+export const FleetReceiptSchema = Type.Object(
+  {
+    of: Type.Integer({ description: 'Replicas that there are, as far as is known.' }),
+    live: Type.Integer({ description: 'Replicas that serve this revision.' }),
+    replicas: Type.Array(ReplicaReceiptSchema, { description: 'Those that have answered.' }),
+    missing: Type.Array(Type.String(), { description: 'Those that have not confirmed in time.' }),
+  },
+  { additionalProperties: false, description: 'Which replicas of a fleet serve a change.' },
+);
+export type FleetReceipt = Of<typeof FleetReceiptSchema>;
+
 /** Proof that a change is live: which workers serve it, and since when nobody is sent to the version left. */
 export const ReceiptSchema = Type.Object(
   {
     revision: Type.Integer(),
-    live: Type.Boolean({ description: 'Whether every worker serves this revision.' }),
-    workers: Type.Array(WorkerReceiptSchema),
+    live: Type.Boolean({ description: 'Whether every worker serves this revision, of every replica.' }),
+    workers: Type.Array(WorkerReceiptSchema, { description: 'Of the replica that was asked.' }),
     missing: Type.Array(Type.Integer(), { description: 'Workers that have not confirmed in time.' }),
     lastRequestAt: Type.Optional(
       Type.String({
@@ -70,6 +97,7 @@ export const ReceiptSchema = Type.Object(
           'When the last request was sent to a version that lost all its weight, over all workers.',
       }),
     ),
+    fleet: Type.Optional(FleetReceiptSchema),
   },
   { additionalProperties: false },
 );
@@ -88,6 +116,11 @@ export const ChangeSchema = Type.Object(
       description:
         'False only for a rollback that is live although the store could not be written; it is written as soon as the store recovers.',
     }),
+    local: Type.Optional(
+      Type.Boolean({
+        description: 'True when only the replica that was asked serves it, until the store is reached again.',
+      }),
+    ),
     receipt: Type.Optional(ReceiptSchema),
   },
   { additionalProperties: false, description: 'What came of a change, and who serves it.' },

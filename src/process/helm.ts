@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { type Admin, createAdmin } from '../admin/admin.ts';
 import type { Status } from '../admin/status.ts';
 import type { Log } from '../base/log.ts';
+import { Refusal } from '../control/commands.ts';
 import { createControl } from '../control/control.ts';
 import { Controller } from '../control/controller.ts';
 import { Errands } from '../control/errands.ts';
 import type { Evidence } from '../control/evidence.ts';
+import { aloneView, Fleet } from '../control/fleet.ts';
 import { Observations } from '../control/observations.ts';
 import { Samples } from '../control/samples.ts';
 import { TrafficMeter } from '../control/traffic.ts';
@@ -36,7 +39,7 @@ export interface HelmParts {
   readonly totals: Totals;
   readonly evidence: Evidence;
   readonly roster: Roster;
-  readonly status: Status;
+  readonly status: Omit<Status, 'fleet'>;
   readonly admin: Settings['admin'];
   readonly subscribers: () => readonly Subscriber[];
   readonly catalogue: () => Catalogue;
@@ -71,15 +74,29 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
     open.push(() => store.close());
     const recordings = parts.openRecordings();
     open.push(() => recordings.close());
+    const fleet =
+      store.link &&
+      new Fleet({
+        link: store.link,
+        version,
+        serving: crew,
+        evidence,
+        workers: () => crew.workers().length,
+        clock: systemClock,
+        log,
+      });
+    if (fleet !== undefined) open.push(() => fleet.close());
+    const clock = fleet?.clock ?? systemClock;
     const control = await createControl({
       store,
-      serving: crew,
-      clock: systemClock,
+      serving: fleet?.serving ?? crew,
+      clock,
       newSalt: () => randomBytes(8).toString('hex'),
       marks: (service, version) => evidence.marks(service, version),
       log,
     });
     open.push(() => control.close());
+    fleet?.join(() => control.state());
 
     const world = worldOf(systemClock, process.env);
     const links = new ApprovalLinks(parts.links, process.env, systemClock);
@@ -105,7 +122,8 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
       recordings,
       ways,
       traffic,
-      clock: systemClock,
+      ...(fleet && { lead: fleet }),
+      clock,
       log,
     });
     open.push(() => controller.close());
@@ -118,7 +136,12 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
       observations,
       catalogue: parts.catalogue,
       links,
-      status: parts.status,
+      status: {
+        ...parts.status,
+        fleet: () =>
+          fleet?.view() ??
+          aloneView(hostname(), version, control.state().revision, crew.workers().length, systemClock.now()),
+      },
       settings: parts.admin,
       clock: systemClock,
       log,
@@ -127,10 +150,29 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
     open.push(() => admin.close());
     await admin.ready();
 
+    const reload: Helm['reload'] = async (services, reason) => {
+      try {
+        return await control.reload(services, asking(reason));
+      } catch (fault) {
+        const waits = fault instanceof Refusal && fault.why === 'unavailable' && control.state().revision > 0;
+        if (fleet === undefined || !waits) throw fault;
+        log.warn({ why: fault.message }, 'the config is taken over as soon as the store can be written');
+        fleet.onceUp(() => {
+          reload(services, reason).catch((err: unknown) =>
+            log.error({ err }, 'the config is not taken over; have it read again'),
+          );
+        });
+        return control.state();
+      }
+    };
+
     return {
       admin,
-      reload: (services, reason) => control.reload(services, asking(reason)),
-      steer: () => controller.start(),
+      reload,
+      async steer() {
+        if (fleet !== undefined) fleet.willing = true;
+        await controller.start();
+      },
       close,
     };
   } catch (fault) {

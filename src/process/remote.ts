@@ -1,7 +1,7 @@
 import { parseDuration } from '../admin/duration.ts';
-import type { ServiceList, ServiceView, VersionSummary } from '../model/api.ts';
+import type { FleetView, ServiceList, ServiceView, VersionSummary } from '../model/api.ts';
 import type { EndpointView } from '../model/health.ts';
-import type { Change, Receipt } from '../model/record.ts';
+import type { Change, FleetReceipt, Receipt } from '../model/record.ts';
 import { type Admin, ask } from './ask.ts';
 import { columns } from './columns.ts';
 import { type Call, EXIT, type Exit, type Option, UsageError, type Verb } from './verb.ts';
@@ -65,7 +65,25 @@ const rollback: Verb = {
   },
 };
 
-export const REMOTE: Readonly<Record<string, Verb>> = { status, weights, rollback };
+const fleet: Verb = {
+  usage: '',
+  summary: 'Show the replicas that share the store, and who leads.',
+  words: [0, 0],
+  options: ASKING,
+  details: TOKEN,
+  async run(call) {
+    const text = await ask(adminOf(call), {
+      method: 'GET',
+      path: '/v1/fleet',
+      timeout: timeoutOf(call) + PATIENCE,
+    });
+    const view = JSON.parse(text) as FleetView;
+    call.say(call.flag('json') ? `${text}\n` : fleetText(view));
+    return view.replicas.some(({ silent }) => silent) || !view.store.up ? EXIT.incomplete : EXIT.done;
+  },
+};
+
+export const REMOTE: Readonly<Record<string, Verb>> = { status, weights, rollback, fleet };
 
 async function change(
   call: Call,
@@ -133,6 +151,25 @@ function listText({ revision, workers, services }: ServiceList): string {
   return `Revision ${revision}\n\n${servicesText(services)}\n${columns([['WORKER', 'PID', 'REVISION'], ...crew], [0, 1])}`;
 }
 
+function fleetText({ fleet: name, store, revision, replicas }: FleetView): string {
+  const rows = replicas.map(
+    ({ replica, leads, version, revision: at, behind, workers, seen, silent, clockOffset }) => [
+      replica,
+      leads ? 'leads' : '',
+      version,
+      behind > 0 ? `${at} (${behind} behind)` : String(at),
+      String(workers),
+      silent ? `silent since ${seen}` : 'now',
+      `${clockOffset} ms`,
+    ],
+  );
+  const heads = ['REPLICA', '', 'VERSION', 'REVISION', 'WORKERS', 'SEEN', 'CLOCK'];
+  const reached = store.up
+    ? ''
+    : `The store is not reached since ${store.since}: ${store.why}. What is served stays as it is; rollbacks work, on this replica.\n`;
+  return `Fleet ${name}, revision ${revision}\n${reached}\n${columns([heads, ...rows], [4, 6])}`;
+}
+
 function servicesText(services: readonly ServiceView[]): string {
   const rows = services.flatMap(({ name, versions }) =>
     Object.entries(versions).map(([version, { weight, inFlight, totals, standing }], index) => [
@@ -172,22 +209,28 @@ function latencyText(totals: VersionSummary, which: 'p50' | 'p99'): string {
   return latency === undefined ? '-' : `${latency < 10 ? latency.toFixed(2) : latency.toFixed(0)} ms`;
 }
 
-function changeText({ service, revision, changed, split, durable, receipt }: Change): string {
+function changeText({ service, revision, changed, split, durable, local, receipt }: Change): string {
   const rows = Object.entries(split.weights).map(([version, weight]) => [`  ${version}`, `${weight} %`]);
   const made = changed
     ? `${service}, revision ${revision}:`
     : `${service} already stood so, at revision ${revision}:`;
   const kept = durable
     ? ''
-    : 'The store cannot be written: this is live, and is stored as soon as that works again.\n';
+    : `The store cannot be written: this is live${local ? ' on this replica alone' : ''}, and is stored as soon as that works again.\n`;
   return `${made}\n${columns(rows, [1])}${receipt === undefined ? '' : receiptText(receipt)}${kept}`;
 }
 
-function receiptText({ live, workers, missing, lastRequestAt }: Receipt): string {
+function receiptText({ live, workers, missing, lastRequestAt, fleet }: Receipt): string {
   const serving = live
     ? `Live on ${workers.length === 1 ? 'the one worker' : `all ${workers.length} workers`}.`
     : `Live on ${workers.length} of ${workers.length + missing.length} workers; not confirmed by ${missing.join(', ')}.`;
   const last =
     lastRequestAt === undefined ? '' : ` The last request to a version left was sent at ${lastRequestAt}.`;
-  return `${serving}${last}\n`;
+  return `${fleet === undefined ? serving : replicasText(fleet)}${last}\n`;
+}
+
+function replicasText({ of, live, missing }: FleetReceipt): string {
+  return live === of
+    ? `Live on ${of === 1 ? 'the one replica' : `all ${of} replicas`}.`
+    : `Live on ${live} of ${of} replicas; not confirmed by ${missing.join(', ')}.`;
 }

@@ -5,6 +5,8 @@
 export interface Link {
   /** This process among all there ever were: the name of its replica, and a mark of its own. */
   readonly self: string;
+  /** What the fleet, and this replica, are called. */
+  readonly names: { readonly fleet: string; readonly replica: string };
   /** What is heard at each sign of life, several times a lease. */
   follow(plane: Plane): void;
   /** Whether the store is reached, as last tried. */
@@ -47,6 +49,9 @@ export interface Beat {
   readonly token: string | undefined;
   /** Monotonic ms until when nobody else leads for certain. */
   readonly until: number;
+  /** What time it is by Redis, ms since 1970, and when that was, monotonic ms. */
+  readonly now: number;
+  readonly at: number;
   /** The clock of this machine less that of Redis, ms. */
   readonly offset: number;
   readonly revision: number;

@@ -155,6 +155,11 @@ class RedisStore implements Store, Link {
     }
   }
 
+  get names(): Link['names'] {
+    const { fleet, replica } = this.#settings;
+    return { fleet, replica };
+  }
+
   get link(): Link {
     return this;
   }
@@ -297,7 +302,7 @@ class RedisStore implements Store, Link {
       const [now, revision, stamp, holder, cards] = reply;
       this.#token = holder === this.#fresh || holder === this.#token ? holder : '';
       if (holder === this.#fresh) this.#fresh = this.#newToken();
-      this.#plane?.beat(this.#beatOf(Number(now), Number(revision), holder, cards, sent, at + took / 2));
+      this.#plane?.beat(this.#beatOf(Number(now), Number(revision), holder, cards, sent, took, at));
       if (stamp !== this.#known.stamp) await this.#refresh();
     } catch (error) {
       if (!(error instanceof StoreUnavailable))
@@ -326,7 +331,8 @@ class RedisStore implements Store, Link {
     holder: string,
     cards: readonly string[],
     sent: number,
-    middle: number,
+    took: number,
+    wall: number,
   ): Beat {
     const replicas = [];
     for (let i = 0; i + 1 < cards.length; i += 2) {
@@ -343,7 +349,9 @@ class RedisStore implements Store, Link {
     return {
       token: this.#token === '' ? undefined : this.#token,
       until: sent + this.#settings.lease,
-      offset: Math.round(middle - now),
+      now,
+      at: sent + took / 2,
+      offset: Math.round(wall + took / 2 - now),
       revision,
       replicas,
     };

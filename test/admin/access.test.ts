@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createAdmin } from '../../src/admin/admin.ts';
 import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
+import { aloneView } from '../../src/control/fleet.ts';
 import { ApprovalLinks } from '../../src/gates/links.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import { NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
@@ -110,13 +111,14 @@ test('without tokens only loopback may listen', async (t) => {
       catalogue: () => NO_CATALOGUE,
       links: new ApprovalLinks(() => undefined, {}, new HandClock()),
       status: {
-        ready: () => ({ ready: true }),
-        workers: () => [],
-        unrouted: () => ({}),
         handshakes: () => ({}),
         certificates: () => [],
         standing: () => [],
         endpoints: () => [],
+        fleet: () => aloneView('here', '0', 1, 1, 0),
+        ready: () => ({ ready: true }),
+        workers: () => [],
+        unrouted: () => ({}),
       },
       settings: { address, tokens, requestsPerMinute: 600 },
       clock: new HandClock(),

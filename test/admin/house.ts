@@ -8,6 +8,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { silent } from '../../src/base/log.ts';
 import { createControl } from '../../src/control/control.ts';
 import { Evidence } from '../../src/control/evidence.ts';
+import { aloneView } from '../../src/control/fleet.ts';
 import type { Insight } from '../../src/control/insight.ts';
 import { Observations } from '../../src/control/observations.ts';
 import { ApprovalLinks } from '../../src/gates/links.ts';
@@ -128,6 +129,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     version: '1.2.3',
     status: {
       ready: () => health,
+      fleet: () => aloneView('here', '1.2.3', 1, 2, 0),
       workers: () =>
         [1, 2].map((worker) => ({ worker, pid: 1000 + worker, revision: control.state().revision })),
       unrouted: () => ({ 404: 7 }),

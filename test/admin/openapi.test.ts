@@ -12,6 +12,7 @@ const ROUTES = [
   'GET /ready isReady Health',
   'GET /v1/audit listAudit AuditPage',
   'GET /v1/events watchEvents string',
+  'GET /v1/fleet showFleet Fleet',
   'GET /v1/rollouts listRollouts RolloutList',
   'GET /v1/rollouts/{id} showRollout Rollout',
   'GET /v1/rollouts/{id}/decisions listDecisions DecisionList',

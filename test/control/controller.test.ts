@@ -34,6 +34,8 @@ class Told {
   }
   seen = () => ({ requests: this.#requests, keys: 0 });
   harm = () => undefined;
+  note() {}
+  inherit() {}
   missing = () => this.silent;
   baseline = () => [];
 }
@@ -60,7 +62,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
       return since === undefined ? undefined : clock.monotonic() - since;
     },
   };
-  const errands = { attend() {}, reports: () => reports.splice(0), async close() {} };
+  const errands = { attend() {}, reports: () => reports.splice(0), rest() {}, async close() {} };
   const samples = {
     fresh: undefined as Readonly<Record<string, boolean | null>> | undefined,
     attend() {},
