@@ -75,6 +75,13 @@ export const FAULTS = {
   badVersion: fault('bad-version', 'client', 505, 'never', 'Only HTTP/1.0 and HTTP/1.1 are spoken here.'),
 
   refused: fault('refused', 'upstream', 502, 'unsent', 'The endpoint could not be connected to.'),
+  insecure: fault(
+    'insecure',
+    'upstream',
+    502,
+    'unsent',
+    'The TLS handshake with the endpoint failed, or its certificate is not the right one.',
+  ),
   connectTimeout: fault(
     'connect-timeout',
     'upstream',

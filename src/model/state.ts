@@ -209,12 +209,6 @@ const structure = {
   rescue: Type.Optional(RescueSchema),
   streams: Type.Optional(StreamsSchema),
   tls: Type.Optional(EndpointTlsSchema),
-  sendProxyProtocol: Type.Optional(
-    Type.Union([Type.Literal(1), Type.Literal(2)], {
-      description:
-        'Begin every connection to an endpoint with a PROXY header of this version. Connections then belong to one client each.',
-    }),
-  ),
   health: Type.Optional(HealthPolicySchema),
   ejection: Type.Optional(EjectionPolicySchema),
   dns: Type.Optional(DnsPolicySchema),

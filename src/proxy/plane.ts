@@ -211,6 +211,7 @@ export class DataPlane {
   /** Gives a balancer the endpoints of its version, as they stand. */
   #seat(balancer: Balancer, service: string, version: string, doc: Service): void {
     const { limits, ejection, slowStart = 0 } = doc;
+    const tls = (doc.versions[version]!.tls ?? doc.tls) || undefined;
     const known = this.#standings.get(`${service}/${version}`);
     const seats = doc.versions[version]!.endpoints.map(
       (endpoint) => [endpoint, known?.standing.endpoints[endpoint] ?? UNKNOWN] as const,
@@ -223,7 +224,8 @@ export class DataPlane {
     );
     const places = seats.flatMap(([endpoint, of]) =>
       of.map(({ address, out, back }): Place => {
-        const pool = this.#pools.get({ endpoint, address }, this.#context.rules.settings.limits, pooling);
+        const where = { endpoint, address, tls };
+        const pool = this.#pools.get(where, this.#context.rules.settings.limits, pooling);
         pool.use(!out);
         return { pool, out, back: back === undefined ? undefined : known!.at - back };
       }),
@@ -265,6 +267,7 @@ export class DataPlane {
 
   /** Closes what no table names any more. */
   #tidy(): void {
+    this.#pools.look();
     const named = new Set<Pool>();
     for (const service of this.#context.table?.services ?? []) {
       for (const version of service.versions) for (const pool of version.lane.balancer.pools) named.add(pool);

@@ -59,18 +59,27 @@ export class UpstreamConnection implements Channel {
   /** The request's body is sent in chunks. */
   #chunked = false;
   #upgradeAsked: string | undefined;
+  /** Connected, and hands are being shaken; what is to be said when that is done. */
+  #shaking = false;
+  #unsaid = '';
   /** How long the endpoint says it keeps an idle connection, ms. */
   #keepAlive = Number.POSITIVE_INFINITY;
 
   constructor(pool: Pool, address: Address, connectTimeout: number) {
     this.pool = pool;
     this.deadline = pool.deadlines.in(connectTimeout);
-    this.socket = net.connect({
-      ...address,
-      noDelay: true,
-      onread: { buffer: READ_INTO, callback: (length) => this.#read(length) },
-    });
-    this.socket.on('connect', () => this.#connected());
+    const onread = { buffer: READ_INTO, callback: (length: number) => this.#read(length) };
+    const { security } = pool;
+    if (security === undefined) {
+      this.socket = net.connect({ ...address, noDelay: true, onread });
+      this.socket.on('connect', () => this.#connected());
+    } else {
+      this.socket = security.connect(address, onread);
+      this.socket.on('connect', () => {
+        this.#shaking = true;
+      });
+      this.socket.on('secureConnect', () => this.#connected());
+    }
     this.socket.on('end', () => this.#ended());
     this.socket.on('error', (error) => this.#broke(error));
     this.socket.on('close', () => this.#broke(undefined));
@@ -97,7 +106,10 @@ export class UpstreamConnection implements Channel {
       this.#state = HEAD;
       this.#awaitHead();
     }
-    this.socket.write(written(question), 'latin1');
+    const request = written(question);
+    // Nothing is said before it is known to whom.
+    if (this.pool.security !== undefined && this.#state === CONNECTING) this.#unsaid = request;
+    else this.socket.write(request, 'latin1');
   }
 
   #awaitHead(): void {
@@ -167,6 +179,9 @@ export class UpstreamConnection implements Channel {
     if (this.#state !== CONNECTING) return;
     this.pool.reached();
     this.#state = HEAD;
+    this.#shaking = false;
+    if (this.#unsaid !== '') this.socket.write(this.#unsaid, 'latin1');
+    this.#unsaid = '';
     this.#awaitHead();
     this.#asker!.writable();
   }
@@ -369,7 +384,7 @@ export class UpstreamConnection implements Channel {
       case DEAD:
         return;
       case CONNECTING:
-        return this.#fail(FAULTS.refused, error);
+        return this.#fail(this.#shaking ? FAULTS.insecure : FAULTS.refused, error);
       case HEAD:
         return this.#fail(FAULTS.reset);
       default:

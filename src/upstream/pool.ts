@@ -5,6 +5,7 @@ import { type Address, formatAddress } from '../model/address.ts';
 import type { Asker } from './asker.ts';
 import type { Channel } from './channel.ts';
 import { UpstreamConnection } from './connection.ts';
+import type { Security } from './security.ts';
 
 export interface PoolLimits {
   /** Connections to the endpoint, of this process. */
@@ -29,6 +30,8 @@ const AVOID = 1000;
  */
 export class Pool {
   readonly address: Address;
+  /** Undefined if the endpoint speaks plainly. */
+  readonly security: Security | undefined;
   /** So many faults in a row are told at once. */
   alarmAt = Number.POSITIVE_INFINITY;
   /** Whom they are told. */
@@ -49,8 +52,16 @@ export class Pool {
   readonly #idle: UpstreamConnection[] = [];
   readonly #waiting = new Set<Asker>();
 
-  constructor(address: Address, deadlines: Deadlines, limits: WireLimits, pooling: PoolLimits, log: Log) {
+  constructor(
+    address: Address,
+    deadlines: Deadlines,
+    limits: WireLimits,
+    pooling: PoolLimits,
+    log: Log,
+    security?: Security,
+  ) {
     this.address = address;
+    this.security = security;
     this.deadlines = deadlines;
     this.limits = limits;
     this.pooling = pooling;

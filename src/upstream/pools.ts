@@ -2,12 +2,16 @@ import type { Deadlines } from '../base/deadlines.ts';
 import type { Log } from '../base/log.ts';
 import { parseAddress } from '../model/address.ts';
 import type { Outcomes } from '../model/health.ts';
+import type { EndpointTls } from '../model/tls.ts';
 import { Pool, type PoolLimits, type WireLimits } from './pool.ts';
+import { Security } from './security.ts';
 
 /** An endpoint, and one of the addresses that its name was resolved to; left out: where the endpoint says. */
 export interface Whereabouts {
   readonly endpoint: string;
   readonly address?: string | undefined;
+  /** TLS is spoken there, on these terms. */
+  readonly tls?: EndpointTls | undefined;
 }
 
 interface Known extends Whereabouts {
@@ -26,13 +30,20 @@ export class Pools {
   }
 
   /** The pool of an endpoint, made if need be. Of two services that name one endpoint, the later sets its limits. */
-  get({ endpoint, address }: Whereabouts, limits: WireLimits, pooling: PoolLimits): Pool {
-    const key = keyOf(endpoint, address);
+  get({ endpoint, address, tls }: Whereabouts, limits: WireLimits, pooling: PoolLimits): Pool {
+    const key = keyOf(endpoint, address, tls);
     let pool = this.#pools.get(key)?.pool;
     if (pool === undefined) {
       const parsed = parseAddress(address ?? endpoint);
       if (typeof parsed === 'string') throw new RangeError(`endpoint "${endpoint}": ${parsed}`);
-      pool = new Pool(parsed, this.#deadlines, limits, pooling, this.#log);
+      pool = new Pool(
+        parsed,
+        this.#deadlines,
+        limits,
+        pooling,
+        this.#log,
+        tls && this.#secure(endpoint, tls),
+      );
       this.#pools.set(key, { endpoint, address, pool });
     }
     pool.limits = limits;
@@ -50,6 +61,20 @@ export class Pools {
     }
   }
 
+  /** Reads certificates and keys that have changed. */
+  look(): void {
+    for (const { pool } of this.#pools.values()) pool.security?.look();
+  }
+
+  #secure(endpoint: string, tls: EndpointTls): Security {
+    const named = parseAddress(endpoint);
+    return new Security(
+      tls,
+      typeof named === 'object' && 'host' in named ? named.host : 'localhost',
+      this.#log,
+    );
+  }
+
   /** What came of requests since the last call, where somebody wants to know. */
   outcomes(): Outcomes[] {
     const all: Outcomes[] = [];
@@ -62,6 +87,7 @@ export class Pools {
   }
 }
 
-function keyOf(endpoint: string, address: string | undefined): string {
-  return address === undefined ? endpoint : `${endpoint} ${address}`;
+function keyOf(endpoint: string, address: string | undefined, tls: EndpointTls | undefined): string {
+  const place = address === undefined ? endpoint : `${endpoint} ${address}`;
+  return tls === undefined ? place : `${place} ${JSON.stringify(tls)}`;
 }
