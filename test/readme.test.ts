@@ -80,9 +80,9 @@ test('every config of the README is sound', () => {
   checkConfig(whole, 'README.md');
   for (const block of blocks('yaml').filter((each) => each !== whole)) {
     // Part of a file, or of a service: put where it belongs.
-    const file = /^(override|retries|health):/.test(block)
+    const file = /^(override|retries|health|tls):/.test(block)
       ? whole.replace('    versions:', `${block.replace(/^/gm, '    ').trimEnd()}\n    versions:`)
-      : whole.replace(/^admin:\n {2}.*\n/m, block);
+      : whole.replace(block.startsWith('listen:') ? /^listen:\n {2}.*\n/ : /^admin:\n {2}.*\n/m, block);
     assert.notEqual(file, whole);
     checkConfig(file, 'README.md', ENVIRONMENT);
   }
