@@ -32,44 +32,73 @@ export function explain(
   { decision, reason }: Judgement,
   t: number,
 ): Verdict {
-  const canary = arm(policy, state, 'canary');
-  const stable = arm(policy, state, 'stable');
-  const ratio = ratioRange(state);
-  const tests = [
-    ...policy.metrics.map((metric) => metricResult(policy, state, metric)),
-    ...promotionResults(policy, state),
-    splitResult(policy, state),
-  ];
   const elapsed = t - state.stepStart;
   const open = decision === 'continue' || decision === 'hold';
   const secondsToGo = open ? secondsToPromotion(policy, state, elapsed) : undefined;
+  const word: Verdict['word'] =
+    decision === 'promote' ? 'healthy' : decision === 'rollback' ? 'worse' : 'unknown';
+  // Most looks come to nothing, and nobody reads what they say in numbers: that is worked out when it is read.
+  const verdict: Verdict = lazily(
+    {
+      word,
+      decision,
+      reason,
+      step: state.step,
+      elapsed,
+      ...(secondsToGo === undefined ? {} : { secondsToGo }),
+    },
+    {
+      says: () => sentence(policy, state, decision, reason) + comparison(policy, state, verdict),
+      because: () => reasons(policy, state, verdict),
+      canary: () => arm(policy, state, 'canary'),
+      stable: () => arm(policy, state, 'stable'),
+      ratio: () => ratioRange(state),
+      tests: () => [
+        ...policy.metrics.map((metric) => metricResult(policy, state, metric)),
+        ...promotionResults(policy, state),
+        splitResult(policy, state),
+      ],
+    },
+  );
+  return verdict;
+}
+
+/** An object with more properties, each of which is made when it is first read. To read it, it is like any other. */
+function lazily<A extends object, B extends object>(
+  known: A,
+  makers: { readonly [K in keyof B]: () => B[K] },
+): A & B {
+  for (const key of Object.keys(makers) as (keyof B)[])
+    Object.defineProperty(known, key, {
+      enumerable: true,
+      configurable: true,
+      get() {
+        const value = makers[key]();
+        Object.defineProperty(known, key, { enumerable: true, value });
+        return value;
+      },
+    });
+  return known as A & B;
+}
+
+function reasons(
+  policy: Policy,
+  state: JudgeState,
+  { reason, canary, stable, ratio, tests }: Verdict,
+): string[] {
   const named = tests.find(({ name }) => name === reason.replace(/^(suspicious|nodata):/, ''));
-  return {
-    word: decision === 'promote' ? 'healthy' : decision === 'rollback' ? 'worse' : 'unknown',
-    decision,
-    reason,
-    step: state.step,
-    elapsed,
-    says:
-      sentence(policy, state, decision, reason) + comparison(policy, state, decision, reason, canary, stable),
-    because: [
-      ...(named ? [named.says] : []),
-      `The canary ${armSays(policy, canary)}; stable ${armSays(policy, stable)}.`,
-      ratioSays(ratio),
-      ...(canary.p50 && stable.p50
-        ? [`The canary took ${latencySays(canary)}; stable ${latencySays(stable)}.`]
-        : []),
-      ...tests.filter((test) => test !== named && test.standing !== 'off').map(({ says }) => says),
-      ...(state.ignored > 0
-        ? [`${state.ignored} parts of ticks held no sound numbers and were left out.`]
-        : []),
-    ],
-    canary,
-    stable,
-    ratio,
-    tests,
-    ...(secondsToGo === undefined ? {} : { secondsToGo }),
-  };
+  return [
+    ...(named ? [named.says] : []),
+    `The canary ${armSays(policy, canary)}; stable ${armSays(policy, stable)}.`,
+    ratioSays(ratio),
+    ...(canary.p50 && stable.p50
+      ? [`The canary took ${latencySays(canary)}; stable ${latencySays(stable)}.`]
+      : []),
+    ...tests.filter((test) => test !== named && test.standing !== 'off').map(({ says }) => says),
+    ...(state.ignored > 0
+      ? [`${state.ignored} parts of ticks held no sound numbers and were left out.`]
+      : []),
+  ];
 }
 
 function sentence(policy: Policy, state: JudgeState, decision: Verdict['decision'], reason: string): string {
@@ -98,17 +127,13 @@ function sentence(policy: Policy, state: JudgeState, decision: Verdict['decision
 }
 
 /** What a rollback is about, in two numbers, where there are such. */
-function comparison(
-  policy: Policy,
-  state: JudgeState,
-  decision: Verdict['decision'],
-  reason: string,
-  canary: Arm,
-  stable: Arm,
-): string {
+function comparison(policy: Policy, state: JudgeState, verdict: Verdict): string {
+  const { decision, reason } = verdict;
   const metric = decision === 'rollback' && policy.metrics.find(({ name }) => name === reason);
-  const kind = metric && metric.kind;
-  if (metric && state.seen.business[reason]) return ` ${businessSays(policy, state, metric)}`;
+  if (!metric) return '';
+  if (state.seen.business[reason]) return ` ${businessSays(policy, state, metric)}`;
+  const { kind } = metric;
+  const { canary, stable } = verdict;
   if (kind === 'errorRatio' || kind === 'errorCeiling')
     return ` It failed ${percent(canary.rate.value ?? 0)} of the time, stable ${percent(stable.rate.value ?? 0)}.`;
   if ((kind === 'latencyShift' || kind === 'latencyP95' || kind === 'latencyP99') && canary.p50 && stable.p50)

@@ -2,8 +2,9 @@ import type { Threshold } from '../model/rollout.ts';
 import type { Arm, Verdict } from '../model/verdict.ts';
 
 /** What the first threshold that is crossed says, or undefined. Plain numbers, for those who want them. */
-export function crossed(thresholds: readonly Threshold[], { canary, stable }: Verdict): string | undefined {
+export function crossed(thresholds: readonly Threshold[], verdict: Verdict): string | undefined {
   for (const { metric, above, of, atLeast } of thresholds) {
+    const { canary, stable } = verdict;
     const candidate = measured(canary, metric);
     const usual = measured(stable, metric);
     if (canary.trials < atLeast || candidate === undefined) continue;
