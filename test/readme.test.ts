@@ -9,6 +9,7 @@ import { checkConfig } from '../src/config/check.ts';
 import { quickstart } from '../src/process/quickstart.ts';
 import { CLI } from './process/command.ts';
 import { freeEndpoints } from './process/site.ts';
+import { need } from './support/need.ts';
 
 const README = readFileSync('README.md', 'utf8');
 
@@ -31,6 +32,7 @@ function paste(script: string, cwd?: string): Promise<string> {
 test('every command of the README does what it says, in the order of the README', {
   timeout: 120_000,
 }, async (t) => {
+  if (!need(t, 'curl')) return;
   const directory = await mkdtemp(join(tmpdir(), 'spillway-readme-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const [proxy, admin, stable, canary] = (await freeEndpoints(4)) as [string, string, string, string];

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { need } from '../support/need.ts';
 import { CLI, spillway } from './command.ts';
 import { freeEndpoints, named, scratch } from './site.ts';
 
@@ -21,6 +22,7 @@ async function quickstartConfig(t: TestContext, ports: Readonly<Record<string, s
 const SHIPPED = ['127.0.0.1:8080', '127.0.0.1:8081', '127.0.0.1:9001', '127.0.0.1:9002'];
 
 test('the commands that quickstart prints show the split, shift it, and roll back', async (t) => {
+  if (!need(t, 'curl')) return;
   const free = await freeEndpoints(SHIPPED.length);
   const ports = Object.fromEntries(SHIPPED.map((address, index) => [address, free[index]!]));
   const path = await quickstartConfig(t, ports);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { KeyPair } from '../../src/model/tls.ts';
+import { insist } from './need.ts';
 
 /** A key pair, and the files it is in. */
 export interface Filed extends KeyPair {
@@ -20,6 +21,7 @@ export class Authority {
 
   /** Its files are gone after the test. */
   constructor(t: Pick<TestContext, 'after'>, name = 'Test authority') {
+    insist('openssl');
     this.directory = mkdtempSync(join(tmpdir(), 'spillway-tls-'));
     t.after(() => rmSync(this.directory, { recursive: true, force: true }));
     this.file = join(this.directory, 'ca.pem');

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { insist } from './need.ts';
 
 /** A real redis-server of the tests' own, that keeps nothing on the disk. It can be frozen, killed and started anew. */
 export class RedisServer {
@@ -22,6 +23,7 @@ export class RedisServer {
 
   /** To be stopped by whoever started it. */
   static async start(...options: string[]): Promise<RedisServer> {
+    insist('redis-server');
     const directory = await mkdtemp(join(tmpdir(), 'spillway-redis-'));
     const server = new RedisServer(`127.0.0.1:${await freePort()}`, directory, options);
     await server.#answers();

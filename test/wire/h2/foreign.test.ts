@@ -24,8 +24,7 @@ test('curl is answered, with a body and without', async (t) => {
 });
 
 test('nghttp is answered on as many streams as it opens', async (t) => {
-  // nghttp comes in the same package.
-  if (!need(t, 'h2load')) return;
+  if (!need(t, 'nghttp')) return;
   const url = `http://${await site(t)}/`;
   const { stdout } = await run('nghttp', ['--multiply=50', url]);
   assert.equal(stdout.match(/GET \/ HTTP\/1\.1 0/g)?.length, 50);
