@@ -233,13 +233,23 @@ function ranges(path: Path, list: readonly string[] | undefined): Finding[] {
   });
 }
 
+/** h2c is HTTP/2 without TLS and h2 is HTTP/2 with it, whoever says so. */
+function protocolFindings(path: Path, protocol: ServiceConfig['protocol'], secured: boolean): Finding[] {
+  if (protocol === 'h2c' && secured)
+    return [wrong([...path, 'protocol'], 'h2c is spoken without TLS; write h2, or leave out tls')];
+  if (protocol === 'h2' && !secured)
+    return [wrong([...path, 'protocol'], 'h2 is spoken over TLS; add tls (as in tls: {}), or write h2c')];
+  return [];
+}
+
 function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
   const findings: Finding[] = [];
   findings.push(...endpointTls([...path, 'tls'], service.tls));
-  for (const [name, { endpoints, owner, tls, fallback }] of Object.entries(service.versions)) {
+  for (const [name, { endpoints, owner, tls, fallback, protocol }] of Object.entries(service.versions)) {
     const version = [...path, 'versions', name];
     findings.push(...endpointTls([...version, 'tls'], tls));
     const named = (tls ?? service.tls) || undefined;
+    findings.push(...protocolFindings(version, protocol ?? service.protocol, named !== undefined));
     if (named !== undefined && named.verify !== false && named.serverName === undefined)
       for (const [index, endpoint] of endpoints.entries())
         if (endpoint.startsWith('unix:'))

@@ -90,6 +90,13 @@ export const FAULTS = {
     'The endpoint did not accept a connection in time.',
   ),
   reset: fault('reset', 'upstream', 502, 'stale', 'The endpoint closed the connection without an answer.'),
+  streamRefused: fault(
+    'stream-refused',
+    'upstream',
+    503,
+    'unsent',
+    'The endpoint turned the request away unread.',
+  ),
   headTimeout: fault(
     'head-timeout',
     'upstream',

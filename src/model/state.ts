@@ -114,6 +114,11 @@ const Fallback = Type.String({
     'Version that answers in place of one of which no endpoint can be used; each such request counts as a failure of the latter. Default: none, and the answer is 503.',
 });
 
+export const ProtocolSchema = Type.Union([Type.Literal('http1'), Type.Literal('h2c'), Type.Literal('h2')], {
+  description:
+    'What endpoints are spoken to in: http1 is HTTP/1.1; h2c is HTTP/2 in plain, h2 the same over TLS, as gRPC wants it. Default http1. A version may differ from its service.',
+});
+
 export const VersionSchema = Type.Object(
   {
     endpoints: Type.Array(Type.String({ minLength: 1 }), {
@@ -126,6 +131,7 @@ export const VersionSchema = Type.Object(
     ),
     fallback: Type.Optional(Fallback),
     limits: Type.Optional(VersionLimitsSchema),
+    protocol: Type.Optional(ProtocolSchema),
     owner: Type.Optional(
       Type.Union([Type.Literal('file'), Type.Literal('api')], {
         description:
@@ -200,6 +206,7 @@ export const ServiceTimeoutsSchema = Type.Object(
 
 const structure = {
   match: Type.Array(MatchSchema, { minItems: 1 }),
+  protocol: Type.Optional(ProtocolSchema),
   key: Type.Optional(KeyPolicySchema),
   override: Type.Optional(OverridePolicySchema),
   timeouts: Type.Optional(ServiceTimeoutsSchema),

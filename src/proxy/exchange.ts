@@ -405,11 +405,12 @@ export class Exchange implements Asker {
   }
 
   failed(fault: Fault): void {
-    const stale = fault.retry === 'stale' && this.#channel!.reused;
+    const unsent = fault.retry === 'unsent' || (fault.retry === 'stale' && this.#repeatable);
+    const stale = unsent && this.#channel!.reused;
     this.#channel = undefined;
     if (this.leaving) return this.#tunnelOver();
     if (this.#status !== 0) return this.#give(fault);
-    if (stale && this.#repeatable && !this.#streamed && this.#served) return this.#connect(true);
+    if (stale && !this.#streamed && this.#served) return this.#connect(true);
     this.#again(fault);
   }
 

@@ -212,6 +212,7 @@ export class DataPlane {
   #seat(balancer: Balancer, service: string, version: string, doc: Service): void {
     const { limits, ejection, slowStart = 0 } = doc;
     const tls = (doc.versions[version]!.tls ?? doc.tls) || undefined;
+    const http2 = (doc.versions[version]!.protocol ?? doc.protocol ?? 'http1') !== 'http1';
     const known = this.#standings.get(`${service}/${version}`);
     const seats = doc.versions[version]!.endpoints.map(
       (endpoint) => [endpoint, known?.standing.endpoints[endpoint] ?? UNKNOWN] as const,
@@ -224,7 +225,7 @@ export class DataPlane {
     );
     const places = seats.flatMap(([endpoint, of]) =>
       of.map(({ address, out, back }): Place => {
-        const where = { endpoint, address, tls };
+        const where = { endpoint, address, tls, http2 };
         const pool = this.#pools.get(where, this.#context.rules.settings.limits, pooling);
         pool.use(!out);
         return { pool, out, back: back === undefined ? undefined : known!.at - back };

@@ -3,6 +3,7 @@ import type { Expiring } from '../base/deadlines.ts';
 import { Head } from '../http/head.ts';
 import { parseRequestList, responseFields, trailerFields, trailerLines } from '../http/list.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
+import { cancel } from '../upstream/abort.ts';
 import type { End } from '../upstream/asker.ts';
 import { faultAnswer, OPTIONS_LINES } from './answer.ts';
 import type { Context, Standing } from './context.ts';
@@ -18,7 +19,8 @@ const trailers = new Head();
 const scratch = Buffer.alloc(131_073);
 const NOTHING = Buffer.alloc(0);
 
-const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = http2.constants;
+const { NGHTTP2_NO_ERROR } = http2.constants;
+const BROKEN = new Error('the answer broke off');
 
 /** A stream that knows its request: so one set of listeners serves them all. */
 export type Carrier = http2.ServerHttp2Stream & { request?: Stream };
@@ -173,7 +175,10 @@ export class Stream implements Requester, Expiring {
 
   /** The client has said all. */
   ended(): void {
-    if (this.requestRead || this.#over || this.#carrier.rstCode !== NGHTTP2_NO_ERROR) return;
+    const carrier = this.#carrier;
+    // Node says so, too, when the connection broke; then the close that follows tells the truth.
+    const broken = carrier.destroyed || carrier.rstCode !== NGHTTP2_NO_ERROR;
+    if (this.requestRead || this.#over || broken) return;
     const short = Number.isFinite(this.#left) && this.#left > 0;
     if (this.#trailers === undefined || short) return this.#exchange?.abort(FAULTS.badRequest);
     this.requestRead = true;
@@ -224,7 +229,7 @@ export class Stream implements Requester, Expiring {
     const some = taken > this.#taken;
     this.#taken = taken;
     if (some) return this.#watch();
-    this.#carrier.close(NGHTTP2_CANCEL);
+    cancel(this.#carrier);
     this.#leave(FAULTS.clientSlow);
   }
 
@@ -327,7 +332,8 @@ export class Stream implements Requester, Expiring {
 
   cut(): void {
     this.#return();
-    this.#carrier.close(NGHTTP2_INTERNAL_ERROR);
+    // With an error it is reset as INTERNAL_ERROR; `close` would end the answer first, and make it look whole.
+    this.#carrier.destroy(BROKEN);
   }
 
   /** There is no more time for it. */

@@ -74,7 +74,7 @@ export class UpstreamConnection implements Channel {
       this.socket = net.connect({ ...address, noDelay: true, onread });
       this.socket.on('connect', () => this.#connected());
     } else {
-      this.socket = security.connect(address, onread);
+      this.socket = security.connect(address, 'http/1.1', onread);
       this.socket.on('connect', () => {
         this.#shaking = true;
       });

@@ -6,6 +6,7 @@ import type { Asker } from './asker.ts';
 import type { Channel } from './channel.ts';
 import { UpstreamConnection } from './connection.ts';
 import type { Security } from './security.ts';
+import { UpstreamSession } from './session.ts';
 
 export interface PoolLimits {
   /** Connections to the endpoint, of this process. */
@@ -50,6 +51,9 @@ export class Pool {
   #open = 0;
   #retired = false;
   readonly #idle: UpstreamConnection[] = [];
+  /** HTTP/2 is spoken there, over these connections. */
+  readonly #http2: boolean;
+  readonly #sessions: UpstreamSession[] = [];
   readonly #waiting = new Set<Asker>();
 
   constructor(
@@ -59,9 +63,11 @@ export class Pool {
     pooling: PoolLimits,
     log: Log,
     security?: Security,
+    http2 = false,
   ) {
     this.address = address;
     this.security = security;
+    this.#http2 = http2;
     this.deadlines = deadlines;
     this.limits = limits;
     this.pooling = pooling;
@@ -83,6 +89,7 @@ export class Pool {
    * it is connected. Undefined when as many are open as may be: the asker can `enqueue`.
    */
   take(connectTimeout: number, fresh: boolean): Channel | undefined {
+    if (this.#http2) return this.#stream(connectTimeout, fresh);
     if (!fresh) {
       const idle = this.#idle.pop();
       if (idle !== undefined) return idle;
@@ -90,6 +97,34 @@ export class Pool {
     if (this.#open >= this.pooling.connections) return undefined;
     this.#open++;
     return new UpstreamConnection(this, this.address, connectTimeout);
+  }
+
+  /** A stream of the first connection that has room; `fresh`: one on which nothing was sent yet. */
+  #stream(connectTimeout: number, fresh: boolean): Channel | undefined {
+    let session = this.#sessions.find((each) => each.room && !(fresh && each.requests > 0));
+    if (session === undefined) {
+      if (this.#open >= this.pooling.connections) return undefined;
+      this.#open++;
+      session = new UpstreamSession(this, connectTimeout);
+      this.#sessions.push(session);
+    }
+    return session.open();
+  }
+
+  /** There is room for another stream. */
+  roomIn(): void {
+    if (this.#retired && this.#waiting.size === 0) return this.#closeSessions();
+    this.#grant();
+  }
+
+  sessionLost(session: UpstreamSession): void {
+    this.#open--;
+    this.#sessions.splice(this.#sessions.indexOf(session), 1);
+    this.#grant();
+  }
+
+  #closeSessions(): void {
+    for (const session of [...this.#sessions]) session.close();
   }
 
   /** Lets an asker wait until it is `granted` another try. False when too many wait already. */
@@ -166,6 +201,7 @@ export class Pool {
   retire(): void {
     this.#retired = true;
     for (const connection of [...this.#idle]) connection.destroy();
+    this.#closeSessions();
   }
 
   /** A table names it again. */

@@ -12,6 +12,8 @@ export interface Whereabouts {
   readonly address?: string | undefined;
   /** TLS is spoken there, on these terms. */
   readonly tls?: EndpointTls | undefined;
+  /** HTTP/2 is spoken there. */
+  readonly http2?: boolean;
 }
 
 interface Known extends Whereabouts {
@@ -30,8 +32,9 @@ export class Pools {
   }
 
   /** The pool of an endpoint, made if need be. Of two services that name one endpoint, the later sets its limits. */
-  get({ endpoint, address, tls }: Whereabouts, limits: WireLimits, pooling: PoolLimits): Pool {
-    const key = keyOf(endpoint, address, tls);
+  get(where: Whereabouts, limits: WireLimits, pooling: PoolLimits): Pool {
+    const { endpoint, address, tls, http2 } = where;
+    const key = keyOf(where);
     let pool = this.#pools.get(key)?.pool;
     if (pool === undefined) {
       const parsed = parseAddress(address ?? endpoint);
@@ -43,6 +46,7 @@ export class Pools {
         pooling,
         this.#log,
         tls && this.#secure(endpoint, tls),
+        http2,
       );
       this.#pools.set(key, { endpoint, address, pool });
     }
@@ -87,7 +91,8 @@ export class Pools {
   }
 }
 
-function keyOf(endpoint: string, address: string | undefined, tls: EndpointTls | undefined): string {
+function keyOf({ endpoint, address, tls, http2 }: Whereabouts): string {
   const place = address === undefined ? endpoint : `${endpoint} ${address}`;
-  return tls === undefined ? place : `${place} ${JSON.stringify(tls)}`;
+  const secured = tls === undefined ? place : `${place} ${JSON.stringify(tls)}`;
+  return http2 ? `${secured} http2` : secured;
 }

@@ -50,9 +50,9 @@ export class Security {
   }
 
   /** A socket to an endpoint; `secureConnect` says that hands were shaken and the certificate is the right one. */
-  connect(address: Address, onread: OnReadOpts): tls.TLSSocket {
+  connect(address: Address, protocol: 'http/1.1' | 'h2', onread?: OnReadOpts): tls.TLSSocket {
     // `onread` goes through to `node:net`, which the types do not know.
-    const options: tls.ConnectionOptions & { readonly onread: OnReadOpts } = {
+    const options: tls.ConnectionOptions & { readonly onread?: OnReadOpts } = {
       ...address,
       ...(this.#context && { secureContext: this.#context }),
       ...(this.#session && { session: this.#session }),
@@ -60,8 +60,8 @@ export class Security {
       ...(isIP(this.#name) === 0 && { servername: this.#name }),
       checkServerIdentity: (_, certificate) => tls.checkServerIdentity(this.#name, certificate),
       rejectUnauthorized: this.#terms.verify ?? true,
-      ALPNProtocols: ['http/1.1'],
-      onread,
+      ALPNProtocols: [protocol],
+      ...(onread && { onread }),
     };
     const socket = tls.connect(options);
     socket.setNoDelay(true);

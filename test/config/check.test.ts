@@ -372,3 +372,11 @@ describe('a secret', () => {
     assert.doesNotMatch(found, /hush/);
   });
 });
+
+test('the protocol of endpoints must fit what is said of TLS', () => {
+  const with_ = (lines: string) => faults(GOOD.replace('    match:', `${lines}    match:`));
+  assert.deepEqual(with_('    protocol: h2c\n'), []);
+  assert.deepEqual(with_('    protocol: h2\n    tls: {}\n'), []);
+  assert.match(with_('    protocol: h2c\n    tls: {}\n').join('\n'), /h2c is spoken without TLS; write h2/);
+  assert.match(with_('    protocol: h2\n').join('\n'), /h2 is spoken over TLS; add tls/);
+});

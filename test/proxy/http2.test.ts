@@ -159,13 +159,17 @@ test('nothing that is said of a connection comes through, and cookies stay apart
 });
 
 test('an endpoint that breaks off is never taken for one that has ended', async (t) => {
-  const { site, session } = await siteOf(t, (peer) => {
-    peer.say('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf');
-    setImmediate(() => peer.reset());
-  });
-  const broken = await ask(session);
-  assert.notEqual(broken.reset, http2.constants.NGHTTP2_NO_ERROR);
-  assert.equal(site.counted('v1').faults['truncated'], 1);
+  const heads = ['content-length: 100\r\n\r\nhalf', 'transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n'];
+  for (const head of heads) {
+    const { site, session, origin } = await siteOf(t);
+    const broken = ask(session);
+    const peer = await origin.next();
+    peer.say(`HTTP/1.1 200 OK\r\n${head}`);
+    setTimeout(() => peer.reset(), 50);
+    const { body, reset } = await broken;
+    assert.deepEqual([body, reset], ['half', http2.constants.NGHTTP2_INTERNAL_ERROR]);
+    assert.equal(site.counted('v1').faults['truncated'], 1);
+  }
 });
 
 test('what we answer ourselves says why', async (t) => {

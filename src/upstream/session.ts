@@ -1,0 +1,124 @@
+import http2 from 'node:http2';
+import net from 'node:net';
+import type { Expiring } from '../base/deadlines.ts';
+import { FAULTS, type Fault } from '../model/fault.ts';
+import type { Pool } from './pool.ts';
+import { UpstreamStream } from './stream.ts';
+
+/** Streams that may be under way until the endpoint has said how many (RFC 9113 §6.5.2 recommends no fewer). */
+const UNTIL_TOLD = 100;
+/** However many the endpoint allows, a connection is given no more. */
+const MOST_STREAMS = 1000;
+/** What all answers of a connection together may send before somebody reads them, and each of them. */
+const CONNECTION_WINDOW = 1 << 20;
+const STREAM_WINDOW = 1 << 18;
+
+/** One HTTP/2 connection to an endpoint: as many requests at once as the endpoint allows. */
+export class UpstreamSession implements Expiring {
+  readonly pool: Pool;
+  readonly http2: http2.ClientHttp2Session;
+  connected = false;
+  /** Requests that have been sent on it. */
+  requests = 0;
+  deadline: number;
+  readonly #streams = new Set<UpstreamStream>();
+  #most = UNTIL_TOLD;
+  #leaving = false;
+  #cause: Error | undefined;
+  /** Connected, and hands are being shaken. */
+  #shaking = false;
+
+  constructor(pool: Pool, connectTimeout: number) {
+    this.pool = pool;
+    this.deadline = pool.deadlines.in(connectTimeout);
+    const { headBytes, headers } = pool.limits;
+    const { address, security } = pool;
+    const socket = security?.connect(address, 'h2') ?? net.connect({ ...address, noDelay: true });
+    socket.on('connect', () => {
+      this.#shaking = security !== undefined;
+    });
+    this.http2 = http2.connect(`${this.scheme}://endpoint`, {
+      createConnection: () => socket,
+      maxHeaderListPairs: headers + 8,
+      settings: {
+        enablePush: false,
+        initialWindowSize: STREAM_WINDOW,
+        maxHeaderListSize: headBytes + 32 * headers,
+      },
+    });
+    this.http2.on('connect', () => this.#connected());
+    this.http2.on('remoteSettings', ({ maxConcurrentStreams = UNTIL_TOLD }) => {
+      this.#most = Math.min(maxConcurrentStreams, MOST_STREAMS);
+      this.pool.roomIn();
+    });
+    this.http2.on('goaway', () => {
+      this.#leaving = true;
+    });
+    this.http2.on('error', (error) => {
+      this.#cause = error;
+    });
+    this.http2.on('close', () => this.#closed());
+    pool.deadlines.add(this);
+  }
+
+  get scheme(): string {
+    return this.pool.security === undefined ? 'http' : 'https';
+  }
+
+  /** Whether one more request may be sent on it. */
+  get room(): boolean {
+    return !this.#leaving && !this.http2.closed && !this.http2.destroyed && this.#streams.size < this.#most;
+  }
+
+  /** A stream for one request. */
+  open(): UpstreamStream {
+    const stream = new UpstreamStream(this);
+    this.#streams.add(stream);
+    if (this.connected) this.deadline = Number.POSITIVE_INFINITY;
+    return stream;
+  }
+
+  /** A stream is over. `keepAlive`: how long an idle connection is kept, ms. */
+  left(stream: UpstreamStream, keepAlive: number): void {
+    if (!this.#streams.delete(stream)) return;
+    if (this.#streams.size === 0 && this.connected) this.deadline = this.pool.deadlines.in(keepAlive);
+    this.pool.roomIn();
+  }
+
+  /** Why a stream that got no answer got none. */
+  get fault(): Fault {
+    if (this.connected) return FAULTS.reset;
+    return this.#shaking ? FAULTS.insecure : FAULTS.refused;
+  }
+
+  expire(): void {
+    if (this.connected) return this.close();
+    const streams = [...this.#streams];
+    this.#streams.clear();
+    this.pool.unreachable(undefined);
+    this.http2.destroy();
+    for (const stream of streams) stream.fail(FAULTS.connectTimeout);
+  }
+
+  /** Takes no more requests, and goes when those under way are done. */
+  close(): void {
+    this.#leaving = true;
+    this.http2.close();
+  }
+
+  #connected(): void {
+    this.connected = true;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.http2.setLocalWindowSize(CONNECTION_WINDOW);
+    this.pool.reached();
+    for (const stream of this.#streams) stream.drained();
+  }
+
+  #closed(): void {
+    this.#leaving = true;
+    this.pool.deadlines.delete(this);
+    if (!this.connected) this.pool.unreachable(this.#cause);
+    for (const stream of [...this.#streams]) stream.closed();
+    this.pool.sessionLost(this);
+  }
+}

@@ -1,0 +1,272 @@
+import http2 from 'node:http2';
+import type { Expiring } from '../base/deadlines.ts';
+import { Head } from '../http/head.ts';
+import { parseResponseList, requestFields, trailerFields, trailerLines } from '../http/list.ts';
+import { FAULTS, type Fault } from '../model/fault.ts';
+import { cancel } from './abort.ts';
+import type { Asker, End } from './asker.ts';
+import type { Channel, Question, UpstreamTerms } from './channel.ts';
+import type { UpstreamSession } from './session.ts';
+
+/** As for connections: nothing in one outlives the callback it is parsed in. */
+const head = new Head();
+const trailers = new Head();
+const scratch = Buffer.alloc(65_537);
+const NOTHING = Buffer.alloc(0);
+
+/** More interim answers than this before the real one are an attack or a fault. */
+const MOST_INTERIM = 32;
+
+const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants;
+
+type Carrier = http2.ClientHttp2Stream & { answer?: UpstreamStream };
+
+function onInterim(this: Carrier, _fields: object, _flags: number, list: readonly string[]): void {
+  this.answer!.interim(list);
+}
+function onResponse(this: Carrier, _fields: object, flags: number, list: readonly string[]): void {
+  this.answer!.head(list, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
+}
+function onTrailers(this: Carrier, _fields: object, _flags: number, list: readonly string[]): void {
+  this.answer!.trailed(list);
+}
+function onData(this: Carrier, data: Buffer): void {
+  this.answer!.more(data);
+}
+function onEnd(this: Carrier): void {
+  this.answer!.ended();
+}
+function onDrain(this: Carrier): void {
+  this.answer!.drained();
+}
+function onWantTrailers(this: Carrier): void {
+  this.answer!.trail();
+}
+function onClose(this: Carrier): void {
+  this.answer!.closed();
+}
+
+/** One request to an endpoint that speaks HTTP/2, and its answer, written as HTTP/1.1 to be judged. */
+export class UpstreamStream implements Channel, Expiring {
+  deadline = Number.POSITIVE_INFINITY;
+  readonly reused: boolean;
+  readonly #session: UpstreamSession;
+  #carrier: Carrier | undefined;
+  #asker: Asker | undefined;
+  #terms: UpstreamTerms | undefined;
+  #headOnly = false;
+  /** The request has been handed over to its last byte. */
+  #asked = false;
+  #answerDue = false;
+  #answered = false;
+  #paused = false;
+  #interim = 0;
+  /** What is still to come of a body whose length was announced. */
+  #left = Number.POSITIVE_INFINITY;
+  /** Trailers of the answer; undefined if they are not sound. And of the request. */
+  #trailers: string | undefined = '';
+  #closing = '';
+
+  constructor(session: UpstreamSession) {
+    this.#session = session;
+    this.reused = session.requests++ > 0;
+    session.pool.deadlines.add(this);
+  }
+
+  get connected(): boolean {
+    return this.#session.connected;
+  }
+
+  ask(asker: Asker, terms: UpstreamTerms, question: Readonly<Question>): void {
+    const { payload, end, expects } = question;
+    this.#asker = asker;
+    this.#terms = terms;
+    this.#headOnly = question.headOnly;
+    this.#asked = end !== undefined;
+    this.#answerDue = this.#asked || expects;
+    const fields = requestFields(question.lines, this.#session.scheme);
+    // Trailers are passed on whoever asks; gRPC will not speak without being told so.
+    fields['te'] = 'trailers';
+    if (expects) fields['expect'] = '100-continue';
+    const trailing = end === undefined ? question.chunked : end !== '';
+    const carrier: Carrier = this.#session.http2.request(fields, {
+      endStream: payload === '' && end === '',
+      waitForTrailers: trailing,
+    });
+    this.#carrier = carrier;
+    carrier.answer = this;
+    carrier.on('error', () => {});
+    carrier.on('headers', onInterim);
+    carrier.on('response', onResponse);
+    carrier.on('close', onClose);
+    carrier.on('drain', onDrain);
+    if (trailing) carrier.on('wantTrailers', onWantTrailers);
+    this.#closing = end ?? '';
+    if (payload !== '') carrier.write(payload, 'latin1');
+    if (end !== undefined && !carrier.writableEnded) carrier.end();
+    this.#awaitHead();
+  }
+
+  #awaitHead(): void {
+    if (this.#answered) return;
+    const wait = this.#answerDue && this.connected;
+    this.deadline = wait ? this.#session.pool.deadlines.in(this.#terms!.head) : Number.POSITIVE_INFINITY;
+  }
+
+  #awaitBody(): void {
+    this.deadline = this.#session.pool.deadlines.in(this.#terms!.body);
+  }
+
+  write(buffer: Buffer, from: number, to: number, end: End): boolean {
+    const carrier = this.#carrier!;
+    if (carrier.destroyed || carrier.writableEnded) return true;
+    let room = true;
+    if (to > from) {
+      const data = Buffer.allocUnsafe(to - from);
+      buffer.copy(data, 0, from, to);
+      const { bufferBytes } = this.#session.pool.limits;
+      room = carrier.write(data) || carrier.writableLength < bufferBytes;
+    }
+    if (end !== undefined) {
+      this.#closing = end;
+      this.#asked = true;
+      this.#answerDue = true;
+      carrier.end();
+      this.#awaitHead();
+    } else if (!this.#answered) {
+      // With room left it is for the client to go on; without, for the endpoint to take what it was sent.
+      this.#answerDue = false;
+      if (room) this.deadline = Number.POSITIVE_INFINITY;
+      else this.#awaitBody();
+    }
+    return room;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#carrier!.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#awaitBody();
+    this.#carrier!.resume();
+  }
+
+  finish(): void {
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#over();
+    if (this.#carrier) cancel(this.#carrier);
+  }
+
+  // ---- what the endpoint does
+
+  interim(list: readonly string[]): void {
+    if (this.#asker === undefined || this.#answered) return;
+    const sound = parseResponseList(list, scratch, head, this.#session.pool.limits) > 0 && head.status < 200;
+    if (!sound || head.status === 101 || ++this.#interim > MOST_INTERIM)
+      return this.#break(FAULTS.badResponse);
+    this.#asker.interim(scratch, head);
+  }
+
+  head(list: readonly string[], ended: boolean): void {
+    const asker = this.#asker;
+    if (asker === undefined) return;
+    const bodyStart = parseResponseList(list, scratch, head, this.#session.pool.limits);
+    if (bodyStart < 0 || head.status < 200) return this.#break(FAULTS.badResponse);
+    this.#answered = true;
+    const bare = this.#headOnly || head.status === 204 || head.status === 304;
+    if (head.contentLength >= 0 && !bare) this.#left = head.contentLength;
+    if (ended || bare || this.#left === 0) {
+      this.#release();
+      return asker.answer(scratch, head, bodyStart, bodyStart, '');
+    }
+    const carrier = this.#carrier!;
+    carrier.on('trailers', onTrailers);
+    carrier.on('end', onEnd);
+    this.#awaitBody();
+    asker.answer(scratch, head, bodyStart, bodyStart, undefined);
+    if (this.#asker === undefined) return;
+    carrier.on('data', onData);
+    if (this.#paused) carrier.pause();
+  }
+
+  more(data: Buffer): void {
+    const asker = this.#asker;
+    if (asker === undefined) return;
+    this.#left -= data.length;
+    if (this.#left > 0) {
+      this.#awaitBody();
+      return asker.more(data, 0, data.length, undefined);
+    }
+    this.#release();
+    asker.more(data, 0, data.length, '');
+  }
+
+  trailed(list: readonly string[]): void {
+    this.#trailers = trailerLines(list, trailers, this.#session.pool.limits);
+  }
+
+  ended(): void {
+    const asker = this.#asker;
+    const carrier = this.#carrier!;
+    // Node says so, too, when the connection broke; then the close that follows tells the truth.
+    if (asker === undefined || carrier.destroyed || carrier.rstCode !== NGHTTP2_NO_ERROR) return;
+    if (this.#trailers === undefined || Number.isFinite(this.#left)) return this.#break(FAULTS.truncated);
+    this.#release();
+    asker.more(NOTHING, 0, 0, this.#trailers);
+  }
+
+  /** Connected, or what was written has gone out. */
+  drained(): void {
+    this.#awaitHead();
+    this.#asker?.writable();
+  }
+
+  trail(): void {
+    const carrier = this.#carrier!;
+    if (!carrier.destroyed && !carrier.closed) carrier.sendTrailers(trailerFields(this.#closing));
+  }
+
+  closed(): void {
+    if (this.#asker === undefined) return this.#over();
+    const refused = this.#carrier?.rstCode === NGHTTP2_REFUSED_STREAM;
+    if (this.#answered) this.fail(FAULTS.truncated);
+    else this.fail(refused && this.#interim === 0 ? FAULTS.streamRefused : this.#session.fault);
+  }
+
+  expire(): void {
+    this.#break(this.#answered || !this.#asked ? FAULTS.bodyTimeout : FAULTS.headTimeout);
+  }
+
+  // ---- the end
+
+  /** The answer is complete; what is left of the request nobody needs. */
+  #release(): void {
+    this.#over();
+    if (!this.#asked) cancel(this.#carrier!);
+  }
+
+  #break(fault: Fault): void {
+    cancel(this.#carrier!);
+    this.fail(fault);
+  }
+
+  fail(fault: Fault): void {
+    const asker = this.#asker;
+    this.#over();
+    asker?.failed(fault);
+  }
+
+  #over(): void {
+    this.#asker = undefined;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#session.pool.deadlines.delete(this);
+    this.#session.left(this, this.#terms?.keepAlive ?? 0);
+  }
+}
