@@ -122,7 +122,7 @@ export const EjectionPolicySchema = Type.Object(
   {
     additionalProperties: false,
     description:
-      'Endpoints that do worse than the others of their version are left alone for a time. Never the only one.',
+      'Endpoints that do worse than the others of their version are left alone for a time, unless nobody else is left to answer. Never the only one.',
   },
 );
 
@@ -179,8 +179,8 @@ export const DNS: DnsPolicy = { interval: 5000, family: 'any' };
 export interface Seat {
   /** Left out: where the endpoint says. */
   readonly address?: string;
-  /** Not to be used. */
-  readonly out: boolean;
+  /** Why it is not to be used, if so: ejected ones are all the same before nobody is, those that are down never. */
+  readonly out: false | 'down' | 'ejected';
   /** For how many ms it has been back in use, while that is less than the version's slow start. */
   readonly back?: number;
 }

@@ -1,9 +1,10 @@
+import type { Seat } from '../model/health.ts';
 import type { Pool } from './pool.ts';
 
 /** A pool of a version, and whether and since when it is used. */
 export interface Place {
   readonly pool: Pool;
-  readonly out: boolean;
+  readonly out: Seat['out'];
   /** When it came back into use, monotonic ms; undefined if it takes its full share. */
   readonly back: number | undefined;
 }
@@ -20,11 +21,16 @@ export function ramp(age: number, slowStart: number): number {
  * Chooses an endpoint of a version: the less loaded of two taken at random (Mitzenmacher 2001, "The power of
  * two choices"), which is nearly as even as asking all of them and does not make every worker rush to the
  * same idle one. Which ones are out of use is worked out when that changes, not when a request comes.
- * Endpoints that refused a connection a moment ago are left out while there are others.
+ *
+ * Ejected endpoints come when those in use have been tried, or have refused a connection a moment ago: that
+ * an endpoint is ejected is a suspicion, and may be minutes old. Another version, which is not what was chosen,
+ * comes after them.
  */
 export class Balancer {
   #pools: readonly Pool[];
   #used: readonly Pool[];
+  /** Ejected ones: better than nobody. */
+  #last: readonly Pool[] = [];
   /** Since when those have been back that do not yet take their full share; undefined when there are none. */
   #warming: Map<Pool, number> | undefined;
   #slowStart = 0;
@@ -41,16 +47,17 @@ export class Balancer {
     return this.#pools;
   }
 
-  /** Whether there is none that may be used. */
+  /** Whether there is none that may be used, not even if need be. */
   get empty(): boolean {
-    return this.#used.length === 0;
+    return this.#used.length === 0 && this.#last.length === 0;
   }
 
   /** Takes over how the endpoints stand. */
   seat(places: readonly Place[], slowStart: number): void {
     this.#pools = places.map(({ pool }) => pool);
-    const used = places.filter(({ out }) => !out);
+    const used = places.filter(({ out }) => out === false);
     this.#used = used.map(({ pool }) => pool);
+    this.#last = places.flatMap(({ pool, out }) => (out === 'ejected' ? [pool] : []));
     this.#slowStart = slowStart;
     const warming = used.flatMap(({ pool, back }) => (back === undefined ? [] : [[pool, back] as const]));
     this.#warming = warming.length === 0 ? undefined : new Map(warming);
@@ -60,17 +67,22 @@ export class Balancer {
   pick(tried: number): Pool | undefined {
     if (tried === 0) {
       const choice = this.#lessLoaded(this.#used);
-      if (choice === undefined || !choice.avoided)
+      if (choice !== undefined && !choice.avoided)
         return this.#warming === undefined ? choice : this.#spare(choice, this.#warming);
     }
-    const untried = this.#used.filter((pool) => (tried & this.bit(pool)) === 0);
-    const fit = untried.filter((pool) => !pool.avoided);
-    return this.#lessLoaded(fit.length > 0 ? fit : untried);
+    const untried = (pool: Pool) => (tried & this.bit(pool)) === 0;
+    const used = this.#used.filter(untried);
+    const last = this.#last.filter(untried);
+    return this.#fit(used) ?? this.#fit(last) ?? this.#lessLoaded(used) ?? this.#lessLoaded(last);
   }
 
   /** The bit of a pool in `tried`. Endpoints beyond the 31st share one. */
   bit(pool: Pool): number {
     return 1 << Math.min(this.#pools.indexOf(pool), 30);
+  }
+
+  #fit(pools: readonly Pool[]): Pool | undefined {
+    return this.#lessLoaded(pools.filter((pool) => !pool.avoided));
   }
 
   #lessLoaded(pools: readonly Pool[]): Pool | undefined {
@@ -82,16 +94,15 @@ export class Balancer {
   }
 
   /** The choice, or, if it is still warming up and its turn did not come, one that is warm. */
-  #spare(choice: Pool | undefined, warming: Map<Pool, number>): Pool | undefined {
-    const back = choice && warming.get(choice);
-    if (choice === undefined || back === undefined) return choice;
+  #spare(choice: Pool, warming: Map<Pool, number>): Pool {
+    const back = warming.get(choice);
+    if (back === undefined) return choice;
     const share = ramp(choice.deadlines.now - back, this.#slowStart);
     if (share === 1) {
       warming.delete(choice);
       if (warming.size === 0) this.#warming = undefined;
     }
     if (share === 1 || this.#random() < share) return choice;
-    const warm = this.#used.filter((pool) => !warming.has(pool) && !pool.avoided);
-    return this.#lessLoaded(warm) ?? choice;
+    return this.#fit(this.#used.filter((pool) => !warming.has(pool))) ?? choice;
   }
 }

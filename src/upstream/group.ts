@@ -99,9 +99,9 @@ export class Group {
     if (plain) return undefined;
     const { slowStart = 0 } = this.#doc;
     const now = this.#world.clock.monotonic();
-    const seat = ({ address, used, back }: Member): Seat => ({
+    const seat = ({ address, out, back }: Member): Seat => ({
       ...(address !== undefined && { address }),
-      out: !used,
+      out,
       ...(back !== undefined && now - back < slowStart && { back: now - back }),
     });
     const { service, version } = this;
@@ -217,7 +217,7 @@ export class Group {
   }
 
   #summary(): string {
-    return JSON.stringify(this.members.map(({ name, used }) => [name, used]));
+    return JSON.stringify(this.members.map(({ name, out }) => [name, out]));
   }
 
   /** Begins to find out about the endpoints of a document. What is known of those there were is kept. */

@@ -1,4 +1,4 @@
-import type { EjectionPolicy, EndpointView, Outcomes } from '../model/health.ts';
+import type { EjectionPolicy, EndpointView, Outcomes, Seat } from '../model/health.ts';
 import { type Checked, checked, UNCHECKED } from './checked.ts';
 import { ejectionTime, remembered, type Seen } from './ejection.ts';
 import type { Finding } from './probe.ts';
@@ -38,6 +38,11 @@ export class Member {
 
   get ejected(): boolean {
     return this.#ejected !== undefined;
+  }
+
+  /** Why it is not used, if it is not. */
+  get out(): Seat['out'] {
+    return this.used ? false : this.down ? 'down' : 'ejected';
   }
 
   get state(): EndpointView['state'] {

@@ -167,7 +167,10 @@ test('whatever is sent, the answer is a problem with a 4xx, and the API lives on
     noise,
     fc.json(),
     fc.json().map((value) => `{"weights":${value}}`),
-    fc.json().map((value) => `{"endpoints":${value}}`),
+    fc
+      .json()
+      .filter((value) => value !== '[]') // A version may be without endpoints.
+      .map((value) => `{"endpoints":${value}}`),
   );
   await fc.assert(
     fc.asyncProperty(

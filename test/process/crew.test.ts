@@ -21,7 +21,9 @@ interface Puppet {
   killed: boolean;
 }
 
-const STANDINGS = [{ service: 'app', version: 'v', endpoints: { '127.0.0.1:1': [{ out: true }] } }];
+const STANDINGS = [
+  { service: 'app', version: 'v', endpoints: { '127.0.0.1:1': [{ out: 'down' as const }] } },
+];
 
 function crewOf(t: TestContext, size: number) {
   t.mock.timers.enable({ apis: ['setTimeout'] });

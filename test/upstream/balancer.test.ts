@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { Balancer, ramp } from '../../src/upstream/balancer.ts';
+import { Balancer, type Place, ramp } from '../../src/upstream/balancer.ts';
 import type { Pool } from '../../src/upstream/pool.ts';
 import { poolOf } from './parts.ts';
 
@@ -101,19 +101,41 @@ test('more endpoints than there are bits still end', (t) => {
   assert.equal(picks, 31);
 });
 
-const used = (pool: Pool, back?: number) => ({ pool, out: false, back });
+const used = (pool: Pool, back?: number): Place => ({ pool, out: false, back });
 
 test('a pool that is out of use is never picked, not even for a second try', (t) => {
   const pools = poolsOf(t, 3);
   const balancer = new Balancer(pools, dice(8));
-  balancer.seat([used(pools[0]!), { pool: pools[1]!, out: true, back: undefined }, used(pools[2]!)], 0);
+  balancer.seat([used(pools[0]!), { pool: pools[1]!, out: 'down', back: undefined }, used(pools[2]!)], 0);
   assert.equal(picked(balancer, 1000)[1], 0);
   assert.equal(balancer.pick(balancer.bit(pools[0]!)), pools[2]);
   assert.equal(balancer.pick(balancer.bit(pools[0]!) | balancer.bit(pools[2]!)), undefined);
   assert.equal(balancer.empty, false);
-  balancer.seat([{ pool: pools[0]!, out: true, back: undefined }], 0);
+  balancer.seat([{ pool: pools[0]!, out: 'down', back: undefined }], 0);
   assert.equal(balancer.pick(0), undefined);
   assert.equal(balancer.empty, true);
+});
+
+test('ejected pools come after those that would have answered, and before those that have just refused', (t) => {
+  const [sound, refused, ejected, both, down] = poolsOf(t, 5) as [Pool, Pool, Pool, Pool, Pool];
+  const balancer = new Balancer([], dice(10));
+  refused.unreachable(undefined);
+  both.unreachable(undefined);
+  const out = (pool: Pool, why: 'down' | 'ejected'): Place => ({ pool, out: why, back: undefined });
+  balancer.seat(
+    [out(down, 'down'), out(both, 'ejected'), out(ejected, 'ejected'), used(refused), used(sound)],
+    0,
+  );
+  const order: (Pool | undefined)[] = [];
+  let tried = 0;
+  for (let pool = balancer.pick(tried); pool !== undefined; pool = balancer.pick(tried)) {
+    order.push(pool);
+    tried |= balancer.bit(pool);
+  }
+  assert.deepEqual(
+    order.map((pool) => balancer.pools.indexOf(pool!)),
+    [sound, ejected, refused, both].map((pool) => balancer.pools.indexOf(pool)),
+  );
 });
 
 test('a pool that is back works up to its full share', (t) => {

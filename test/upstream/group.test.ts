@@ -42,7 +42,7 @@ test('an endpoint is used until a probe says otherwise, and again when probes sa
     says: 'it answers 500',
     since: '2026-01-01T12:00:00.000Z',
   });
-  assert.deepEqual(group.standing?.endpoints, { [A]: [{ out: true }], [B]: [{ out: false }] });
+  assert.deepEqual(group.standing?.endpoints, { [A]: [{ out: 'down' }], [B]: [{ out: false }] });
   world.findings.set(A, SOUND);
   await world.turn();
   assert.deepEqual(used(), [B], 'it takes two to come back');
@@ -246,7 +246,7 @@ test('every address of a name is one of its own; those that leave are dropped', 
   assert.deepEqual(
     seats.map(({ address, out }) => [address, out]),
     [
-      [A, true],
+      [A, 'down'],
       [C, false],
     ],
   );
