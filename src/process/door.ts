@@ -33,9 +33,9 @@ export class Door {
     this.#lead = undefined;
   }
 
-  /** Lets nobody in any more, and sends away who waits. */
-  close(): void {
+  /** Lets nobody in any more. Returns who waits. */
+  close(): Socket[] {
     this.#server.close();
-    for (const socket of this.#waiting.splice(0)) socket.destroy();
+    return this.#waiting.splice(0);
   }
 }

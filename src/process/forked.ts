@@ -30,6 +30,7 @@ process.on('SIGTERM', () => void worker.leave());
 // A terminal sends these to the whole group; what they mean is for the primary to say.
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
+process.on('SIGUSR2', () => {});
 
 process.on('disconnect', () => {
   log.warn({}, 'the primary is gone; finishing what is in flight');

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from './logger.ts';
 import type { Down, Up } from './messages.ts';
+import { FIRST_PASSED, overPassed } from './sockets.ts';
 import { Worker } from './worker.ts';
 
 /** The upper end of the line to one worker. */
@@ -34,6 +35,7 @@ export function hireProcess(): Hire {
     const child = fork(file, [], {
       env: { ...process.env, SPILLWAY_WORKER: String(number) },
       serialization: 'advanced',
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...overPassed(FIRST_PASSED + 1)],
     });
     child.on('message', (message: Up) => ear.heard(message));
     let over = false;

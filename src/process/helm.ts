@@ -22,6 +22,7 @@ import type { Subscriber } from '../model/notification.ts';
 import type { Config, Settings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
+import type { Memory } from '../store/memory.ts';
 import type { Recordings } from '../store/recordings.ts';
 import type { Store } from '../store/store.ts';
 import type { Roster } from '../upstream/roster.ts';
@@ -59,6 +60,8 @@ export interface Helm {
   steer(): Promise<void>;
   /** Lets whatever is being done finish, and lets go of the store. */
   close(): Promise<void>;
+  /** As `close`; resolves with all that the store held, for one that is nothing but memory. */
+  cede(): Promise<Memory>;
 }
 
 /** Announces what the store holds. Rejects, and leaves nothing open, if any part cannot be had. */
@@ -174,6 +177,10 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
         await controller.start();
       },
       close,
+      async cede() {
+        await close();
+        return { state: await store.read(), entries: await store.audit({ limit: Number.POSITIVE_INFINITY }) };
+      },
     };
   } catch (fault) {
     await close();

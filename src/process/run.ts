@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { Turns } from '../base/turns.ts';
@@ -17,9 +18,11 @@ import { openSocket } from './fault.ts';
 import { hireInProcess, hireProcess } from './hand.ts';
 import { takeHelm } from './helm.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { notify } from './notify.ts';
 import { restartNeeded } from './restart.ts';
 import { passedSockets, Sockets } from './sockets.ts';
 import { Speeches } from './speeches.ts';
+import { predecessorOf, Successor } from './succession.ts';
 import { surroundings } from './surroundings.ts';
 
 /** Where the config comes from: a file, or already at hand with the directory its relative paths start at. */
@@ -36,6 +39,11 @@ export interface Running {
   reload(): Promise<void>;
   /** Turns /ready to 503, stops accepting, lets what is in flight finish, and closes everything. */
   stop(): Promise<void>;
+  /**
+   * Starts this program once more and has it take over, with every listening socket; then ends as `stop` does.
+   * Resolves with whether it has come to that: a successor that cannot start changes nothing.
+   */
+  succeed(): Promise<boolean>;
   /** Ends the workers at once, with whatever they have in flight. */
   kill(): void;
 }
@@ -62,7 +70,9 @@ export async function runSpillway(source: Source): Promise<Running> {
   };
 
   try {
+    const predecessor = predecessorOf(process.env);
     const sockets = new Sockets(passedSockets(process.env));
+    parts.push(() => predecessor?.leave());
     parts.push(() => sockets.closeAll());
     const front = await openSocket(sockets, settings.admin.address, 'admin.address');
     let entrances = await entrancesOf(settings.listen, sockets);
@@ -109,8 +119,11 @@ export async function runSpillway(source: Source): Promise<Running> {
       standing: (service: string, version: string) => roster.view(service, version),
       endpoints: () => roster.numbers(),
     };
-    const helm = await takeHelm({
-      openStore: () => openStore(settings, { base, environment: process.env, clock: systemClock, log }),
+    // A store that is nothing but memory has to be handed on.
+    let memory = await predecessor?.ceded();
+    const helmParts = {
+      openStore: () =>
+        openStore(settings, { base, environment: process.env, clock: systemClock, log, memory }),
       openRecordings: () => openRecordings(settings, { base, log }),
       crew,
       totals,
@@ -122,21 +135,25 @@ export async function runSpillway(source: Source): Promise<Running> {
       catalogue: () => catalogue,
       links: () => linkSettings,
       log,
-    });
+    };
+    let helm = await takeHelm(helmParts);
     parts.push(() => helm.close());
     await helm.reload(config.services, 'Spillway has started.');
 
     const door = new Door();
+    const lead = (visitor: Socket) => helm.admin.accept(visitor);
     await door.listen(front.handle);
-    door.open((socket) => helm.admin.accept(socket));
     parts.push(() => door.close());
-    log.info({ address: front.address }, 'admin listening');
 
     parts.push(() => crew.drain(orders.settings.timeouts.drain));
     await crew.listen(entrances);
     parts.push(() => closeEntrances(entrances, sockets));
+    predecessor?.release(lead);
+    door.open(lead);
+    log.info({ address: front.address }, 'admin listening');
     for (const { socket } of entrances) log.info({ address: socket.address }, 'listening');
     await helm.steer();
+    await notify(log, 'READY=1', `MAINPID=${process.pid}`);
 
     const reload = async () => {
       const fresh = await read();
@@ -166,7 +183,35 @@ export async function runSpillway(source: Source): Promise<Running> {
       if (waiting.length > 0) log.warn({ settings: waiting }, 'these settings change only with a restart');
       log.info({ revision }, 'the config is reloaded');
     };
-    const reloads = new Turns();
+    const turns = new Turns();
+
+    let successor: Successor | undefined;
+    /** Gives the helm to a successor; takes it again if that does not come to serve. */
+    const handOver = async (): Promise<Successor | undefined> => {
+      successor = new Successor(sockets.all);
+      log.info({ pid: successor.pid }, 'a successor is started');
+      let ceded = false;
+      try {
+        await successor.said('ready');
+        ceded = true;
+        door.shut();
+        if (settings.store === 'memory:') memory = await helm.cede();
+        else await helm.close();
+        successor.cede(memory);
+        await successor.said('serving');
+        return successor;
+      } catch (err) {
+        successor.kill();
+        successor = undefined;
+        if (leaving) return undefined;
+        log.error({ err }, 'the successor could not take over; this process goes on');
+        if (!ceded) return undefined;
+        helm = await takeHelm(helmParts);
+        await helm.steer();
+        door.open(lead);
+        return undefined;
+      }
+    };
 
     return {
       addresses: entrances.map(({ socket }) => socket.address),
@@ -175,14 +220,29 @@ export async function runSpillway(source: Source): Promise<Running> {
       reload() {
         crew.reopen();
         // One after the other, so that of two files read in a row the later one stays.
-        return reloads.take(reload).catch((fault: unknown) => logReloadFault(log, fault));
+        return turns.take(reload).catch((fault: unknown) => logReloadFault(log, fault));
       },
       async stop() {
         leaving = true;
+        successor?.kill();
         log.info({}, 'shutting down');
+        await notify(log, 'STOPPING=1');
         await close();
         log.info({}, 'all is finished');
       },
+      succeed: () =>
+        turns.take(async () => {
+          const taken = leaving ? undefined : await handOver();
+          if (taken === undefined) return false;
+          leaving = true;
+          sockets.leave();
+          for (const visitor of door.close()) taken.receive(visitor);
+          await taken.leave();
+          log.info({ pid: taken.pid }, 'the successor serves; finishing what is in flight');
+          await close();
+          log.info({}, 'all is finished');
+          return true;
+        }),
       kill: () => crew.kill(),
     };
   } catch (fault) {

@@ -1,8 +1,8 @@
 import type { Running } from './run.ts';
 
 /**
- * Lets the outside steer this process: SIGHUP reloads, SIGTERM and SIGINT end it in order with exit code 0,
- * and a second one of them at once with 1.
+ * Lets the outside steer this process: SIGHUP reloads, SIGUSR2 has a new process take its place, SIGTERM and SIGINT
+ * end it in order with exit code 0, and a second one of them, or one while it leaves, at once with 1.
  */
 export function heedSignals(running: Running): void {
   const { log } = running;
@@ -24,6 +24,18 @@ export function heedSignals(running: Running): void {
   };
   process.on('SIGHUP', () => {
     if (!leaving) void running.reload();
+  });
+  process.on('SIGUSR2', () => {
+    if (leaving) return;
+    running.succeed().then(
+      (replaced) => {
+        if (replaced) process.exit(0);
+      },
+      (err: unknown) => {
+        log.error({ err }, 'leaving to a successor failed');
+        process.exit(1);
+      },
+    );
   });
   process.on('SIGTERM', leave);
   process.on('SIGINT', leave);

@@ -56,11 +56,25 @@ export function passedSockets(env: NodeJS.ProcessEnv): Passed[] {
   const count = foreign || inherited ? Number(env['LISTEN_FDS'] ?? 0) : 0;
   const names = (env['LISTEN_FDNAMES'] ?? '').split(':').map(decodeURIComponent);
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'SPILLWAY_PREDECESSOR']) delete env[name];
+  // With a predecessor comes a line to it.
+  handed = count + (inherited ? 1 : 0);
   return Array.from({ length: count }, (_, index) => {
     const fd = FIRST_PASSED + index;
-    const handle = handleOf(null, -1, -1, fd);
+    const handle = handleOf(null, 0, 0, fd);
     return { name: names[index] ?? '', address: addressOf(handle), handle, foreign };
   });
+}
+
+/** How many descriptors this process was started with, beyond the usual three. */
+let handed = 0;
+
+/**
+ * What else to give a child that gets descriptors up to `from`. Those that were passed to this process are not
+ * closed when it starts another; so the child would have them open, and a socket that nobody serves would go on
+ * taking connections. What stands at their numbers is written over, with the child's stderr.
+ */
+export function overPassed(from: number): number[] {
+  return Array.from({ length: Math.max(0, FIRST_PASSED + handed - from) }, () => 2);
 }
 
 /** How a successor is told of these sockets; they are to be its descriptors from `FIRST_PASSED` on. */
@@ -79,6 +93,7 @@ export function passingOn(sockets: readonly Bound[]): Readonly<Record<string, st
 export class Sockets {
   readonly #passed: Passed[];
   readonly #bound: Bound[] = [];
+  #left = false;
 
   constructor(passed: readonly Passed[] = []) {
     this.#passed = [...passed];
@@ -114,7 +129,12 @@ export class Sockets {
     // Of a Unix socket the file is what matters. Its descriptor is left: a server may hold it besides, and
     // closing a number twice may close what somebody else has got in the meantime.
     if (typeof address === 'string' || 'host' in address) socket.handle.close();
-    else if (!socket.foreign) await rm(address.path, { force: true });
+    else if (!socket.foreign && !this.#left) await rm(address.path, { force: true });
+  }
+
+  /** Somebody else has them now: they go on when they are closed here. */
+  leave(): void {
+    this.#left = true;
   }
 
   async closeAll(): Promise<void> {

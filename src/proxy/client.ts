@@ -43,6 +43,12 @@ const DEAD = 6;
 const HALF_CLOSED_GRACE = 1000;
 
 /**
+ * While draining a connection that waits for a request gets this long, ms: one may be on its way, and closing on
+ * it would cost the client an answer. The next one is told to be the last.
+ */
+const LAST_CHANCE = 1000;
+
+/**
  * Why nothing is read: BODY, since there is no room for more of the body or nobody yet to send it to; NEXT,
  * since what came is the next request, and this one is not answered.
  */
@@ -169,6 +175,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     if (this.#blocked) return timeouts.write;
     switch (this.#state) {
       case HEAD:
+        if (this.context.draining && !this.#headBegun) return LAST_CHANCE;
         // A connection that never says anything has as long as a head may take.
         return this.#headBegun || this.#requests === 0 ? timeouts.head : timeouts.keepAlive;
       case LENGTH:
@@ -564,7 +571,7 @@ export class Client implements ClientConnection, Requester, Expiring {
   }
 
   close(): void {
-    if (this.idle) this.#linger();
+    if (this.idle) this.#watch();
   }
 
   /** The client has closed its sending side. */

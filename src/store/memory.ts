@@ -5,18 +5,26 @@ import type { AuditEntry } from '../model/record.ts';
 import type { State } from '../model/state.ts';
 import type { AuditQuery, Store } from './store.ts';
 
-/** A store that is forgotten with the process. */
-export function memoryStore(log: Log = silent): Store {
-  return new MemoryStore(log);
+/** All that a memory store holds. Entries are newest first, as `audit` gives them. */
+export interface Memory {
+  readonly state: State;
+  readonly entries: readonly AuditEntry[];
+}
+
+/** A store that is forgotten with the process, unless somebody goes on with its memory. */
+export function memoryStore(log: Log = silent, memory?: Memory): Store {
+  return new MemoryStore(log, memory);
 }
 
 class MemoryStore implements Store {
-  #state = EMPTY;
+  #state: State;
   /** Oldest first. */
-  readonly #entries: AuditEntry[] = [];
+  readonly #entries: AuditEntry[];
   readonly #listeners: Listeners<State>;
 
-  constructor(log: Log) {
+  constructor(log: Log, { state, entries }: Memory = { state: EMPTY, entries: [] }) {
+    this.#state = state;
+    this.#entries = [...entries].reverse();
     this.#listeners = new Listeners(log);
   }
 

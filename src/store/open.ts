@@ -8,7 +8,7 @@ import { placeOf } from '../model/place.ts';
 import type { FleetSettings, Settings } from '../model/settings.ts';
 import type { Credentials } from './connect.ts';
 import { fileStore } from './file.ts';
-import { memoryStore } from './memory.ts';
+import { type Memory, memoryStore } from './memory.ts';
 import { fileRecordings, memoryRecordings, type Recordings } from './recordings.ts';
 import { redisStore } from './redis.ts';
 import type { Store } from './store.ts';
@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly log: Log;
+  /** What a memory store goes on with. */
+  readonly memory?: Memory | undefined;
 }
 
 /**
@@ -29,8 +31,8 @@ export async function openStore(
   { store: url, fleet }: Pick<Settings, 'store' | 'fleet'>,
   surroundings: Surroundings,
 ): Promise<Store> {
-  const { base, clock, log } = surroundings;
-  if (url === 'memory:') return memoryStore(log);
+  const { base, clock, log, memory } = surroundings;
+  if (url === 'memory:') return memoryStore(log, memory);
   if (url.startsWith('file:') && url.length > 5) return fileStore(resolve(base, url.slice(5)), log);
   if (!url.startsWith('redis'))
     throw new Error(`"${url}" is not a store; write memory:, file:DIRECTORY or redis://HOST:PORT/DB`);

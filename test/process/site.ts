@@ -78,6 +78,7 @@ export class Site {
   readonly configPath: string;
   readonly lines: Line[] = [];
   readonly #logged = new EventEmitter();
+  #over = false;
   /** The exit code, once the process and all of its workers have let go of the output. */
   readonly closed: Promise<number | null>;
   proxy = '';
@@ -90,7 +91,10 @@ export class Site {
       this.lines.push(JSON.parse(text));
       this.#logged.emit('line');
     });
-    this.closed = once(child, 'close').then(([code]) => code);
+    this.closed = once(child, 'close').then(([code]) => {
+      this.#over = true;
+      return code;
+    });
   }
 
   /** The first line with this message from line `from` on, as soon as there is one. */
@@ -98,7 +102,7 @@ export class Site {
     for (;;) {
       const line = this.lines.slice(from).find((each) => each.msg === msg);
       if (line !== undefined) return line;
-      if (this.child.exitCode !== null) throw new Error(`it ended without saying "${msg}"`);
+      if (this.#over) throw new Error(`it ended without saying "${msg}"`);
       await Promise.race([once(this.#logged, 'line'), this.closed]);
     }
   }
@@ -136,6 +140,14 @@ export async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
   }
 }
 
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone already.
+  }
+}
+
 /** Starts `spillway run` by this config. It is killed, if it still is there, after the test. */
 export async function startSite(
   t: TestContext,
@@ -151,6 +163,8 @@ export async function startSite(
   const site = new Site(child, configPath);
   t.after(async () => {
     site.child.kill('SIGKILL');
+    // Successors outlive it, and share its output.
+    for (const { msg, pid } of site.lines) if (msg === 'a successor is started') end(pid as number);
     await site.closed;
   });
   site.admin = await site.url('admin listening');

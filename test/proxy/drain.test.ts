@@ -11,7 +11,7 @@ async function open(t: TestContext) {
   return { origin, site, client };
 }
 
-test('idle connections are closed at once, new ones refused', async (t) => {
+test('idle connections have a second for a last request, new ones are refused', async (t) => {
   const { origin, site, client } = await open(t);
   client.say(get());
   const peer = await origin.next();
@@ -20,11 +20,24 @@ test('idle connections are closed at once, new ones refused', async (t) => {
   await client.message();
   await site.record();
   const drained = site.plane.drain(60_000);
+  client.say(get());
+  await peer.message();
+  peer.say(ok('last'));
+  assert.equal((await client.message()).field('connection'), 'close');
   assert.equal(await client.gone(), 'end');
   await assert.rejects(connect(site.address), { code: 'ECONNREFUSED' });
   client.end();
   await drained;
   await peer.gone();
+});
+
+test('a connection that stays idle while draining is closed', async (t) => {
+  const { site, client } = await open(t);
+  site.run(t, 200);
+  const drained = site.plane.drain(60_000);
+  assert.equal(await client.gone(), 'end');
+  client.end();
+  await drained;
 });
 
 test('what is in flight is finished, and its connection closed with it', async (t) => {
