@@ -1,6 +1,10 @@
-import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { type ConnectionOptions, connect as connectSecurely } from 'node:tls';
 
-/** A client that sends raw bytes and keeps whatever comes back. One character is one byte. */
+/** Where a proxy listens; by TLS, if there is an authority to believe. */
+export type Target = TcpNetConnectOpts & { readonly host: string; readonly ca?: string | undefined };
+
+/** A client that sends raw bytes, by TLS or as they are, and keeps whatever comes back. One character is one byte. */
 export class Client {
   received = '';
   /** The other side has ended, or the connection is gone. */
@@ -11,10 +15,23 @@ export class Client {
   /** When something last came or the connection changed, on the clock of `performance.now()`. */
   lastAt = performance.now();
   readonly socket: Socket;
+  /** What the socket goes by: itself, or the one below TLS. */
+  readonly #wire: Socket;
+  readonly #opens: 'connect' | 'secureConnect';
   #wake: () => void = () => {};
 
-  constructor(to: NetConnectOpts) {
-    this.socket = connect({ ...to, allowHalfOpen: true, noDelay: true });
+  constructor({ ca, ...to }: Target) {
+    this.#wire = connect({ ...to, allowHalfOpen: true, noDelay: true });
+    this.socket =
+      ca === undefined
+        ? this.#wire
+        : connectSecurely({
+            ca,
+            host: to.host,
+            socket: this.#wire,
+            allowHalfOpen: true,
+          } as ConnectionOptions);
+    this.#opens = ca === undefined ? 'connect' : 'secureConnect';
     this.socket.on('data', (bytes) => {
       this.received += bytes.toString('latin1');
       this.lastAt = performance.now();
@@ -37,7 +54,7 @@ export class Client {
   /** Whether somebody listens there. */
   connected(): Promise<boolean> {
     return new Promise((resolve) => {
-      this.socket.once('connect', () => resolve(true));
+      this.socket.once(this.#opens, () => resolve(true));
       this.socket.once('error', () => resolve(false));
     });
   }
@@ -71,6 +88,11 @@ export class Client {
 
   leave(): void {
     this.socket.destroy();
+  }
+
+  /** Leaves as a crash does. */
+  reset(): void {
+    this.#wire.resetAndDestroy();
   }
 }
 

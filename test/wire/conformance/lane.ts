@@ -1,5 +1,4 @@
-import type { Address } from '../../../src/model/address.ts';
-import { Client, pause } from '../client.ts';
+import { Client, pause, type Target } from '../client.ts';
 import { agreement } from './agreement.ts';
 import { type Case, fill, type Packet } from './case.ts';
 import { values } from './lines.ts';
@@ -18,9 +17,6 @@ const ASK_TIMEOUT = 3000;
 /** How often the proxy is asked whether it is still there; each pause is longer than the last by as many ms. */
 const PROBES = 14;
 const PROBE_PAUSE = 60;
-
-/** The TCP address of a proxy. */
-export type Target = Extract<Address, { host: string }>;
 
 /** A proxy and the origin behind it, for one case at a time. */
 export class Lane {
@@ -157,7 +153,7 @@ async function send(client: Client, packet: Packet): Promise<void> {
   if (packet.end === 'fin') client.socket.end();
   if (packet.end === 'rst') {
     await pause(10);
-    client.socket.resetAndDestroy();
+    client.reset();
   }
 }
 
