@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { Authority } from '../../support/certificates.ts';
+import { termsOf } from '../../support/secure.ts';
 import { Site } from '../../support/site.ts';
 import { CASES, type Case, SPLITTING } from './cases.ts';
 import { block, DATA, END_HEADERS, END_STREAM, Framed, frame, HEADERS, request } from './frames.ts';
@@ -16,27 +18,36 @@ function framesOf({ fields, body, trailers }: Case, stream: number): Buffer[] {
   return frames;
 }
 
-test('a request in frames reaches the origin as the one HTTP/1.1 request it means, or not at all', async (t) => {
-  const site = await Site.open(t, { app: { versions: { v1: [] } } });
-  for (const each of CASES) {
-    await t.test(each.name, async (t) => {
-      const origin = await record(t);
-      site.adopt({ app: { versions: { v1: [origin.address] } } });
-      const client = await Framed.open(site.address);
-      t.after(() => client.socket.destroy());
-      client.say(...framesOf(each, 1));
-      const outcome = await client.outcome(1);
-      if (each.sent === undefined) {
-        assert.notEqual(outcome.status, '200', 'it was answered as if it were sound');
-        assert.equal(origin.raw, '', 'the origin was asked');
-      } else {
-        assert.deepEqual(outcome, { status: '200' });
-        for (const sent of each.sent) assert.match(origin.raw, sent);
-        if (each.never) assert.doesNotMatch(origin.raw, each.never);
-      }
-    });
-  }
-});
+/** A site, and what its clients have to believe, if they come by TLS. */
+async function open(t: TestContext, secure: boolean): Promise<{ site: Site; ca: string | undefined }> {
+  const ca = secure ? new Authority(t) : undefined;
+  const tls = ca && termsOf([ca.issue('DNS:shop.test')]);
+  const site = await Site.open(t, { app: { versions: { v1: [] } } }, { speech: { tls } });
+  return { site, ca: ca?.cert };
+}
+
+for (const secure of [false, true])
+  test(`a request in frames${secure ? ' by TLS' : ''} reaches the origin as the one HTTP/1.1 request it means, or not at all`, async (t) => {
+    const { site, ca } = await open(t, secure);
+    for (const each of CASES) {
+      await t.test(each.name, async (t) => {
+        const origin = await record(t);
+        site.adopt({ app: { versions: { v1: [origin.address] } } });
+        const client = await Framed.open(site.address, '', true, ca);
+        t.after(() => client.socket.destroy());
+        client.say(...framesOf(each, 1));
+        const outcome = await client.outcome(1);
+        if (each.sent === undefined) {
+          assert.notEqual(outcome.status, '200', 'it was answered as if it were sound');
+          assert.equal(origin.raw, '', 'the origin was asked');
+        } else {
+          assert.deepEqual(outcome, { status: '200' });
+          for (const sent of each.sent) assert.match(origin.raw, sent);
+          if (each.never) assert.doesNotMatch(origin.raw, each.never);
+        }
+      });
+    }
+  });
 
 test('a field that would be two lines in HTTP/1.1 never becomes them', async (t) => {
   const site = await Site.open(t, { app: { versions: { v1: [] } } });

@@ -1,4 +1,5 @@
 import { connect as connectTo, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { patiently } from '../../support/patience.ts';
 import { reachable } from '../../support/peer.ts';
 
@@ -101,11 +102,20 @@ export class Framed {
     socket.on('close', () => this.#leave());
   }
 
-  /** Connected, with preface and settings said, and theirs acknowledged or not. */
-  static async open(address: string, settings: Buffer | string = '', agrees = true): Promise<Framed> {
-    const socket = connectTo({ ...reachable(address), noDelay: true });
+  /** Connected, with preface and settings said, and theirs acknowledged or not. By TLS, if there is an authority to believe. */
+  static async open(
+    address: string,
+    settings: Buffer | string = '',
+    agrees = true,
+    ca?: string,
+  ): Promise<Framed> {
+    const to = reachable(address);
+    const socket =
+      ca === undefined
+        ? connectTo({ ...to, noDelay: true })
+        : connectSecurely({ ...to, ca, servername: 'shop.test', ALPNProtocols: ['h2'] });
     await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
+      socket.once(ca === undefined ? 'connect' : 'secureConnect', resolve);
       socket.once('error', reject);
     });
     const framed = new Framed(socket);
