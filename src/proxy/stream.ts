@@ -176,8 +176,8 @@ export class Stream implements Requester, Expiring {
   /** The client has said all. */
   ended(): void {
     const carrier = this.#carrier;
-    // Node says so, too, when the connection broke; then the close that follows tells the truth.
-    const broken = carrier.destroyed || carrier.rstCode !== NGHTTP2_NO_ERROR;
+    // Node says so, too, when the stream was reset or the connection broke; the close that follows tells the truth.
+    const broken = carrier.destroyed || carrier.aborted || carrier.rstCode !== NGHTTP2_NO_ERROR;
     if (this.requestRead || this.#over || broken) return;
     const short = Number.isFinite(this.#left) && this.#left > 0;
     if (this.#trailers === undefined || short) return this.#exchange?.abort(FAULTS.badRequest);

@@ -1,4 +1,5 @@
 import http2 from 'node:http2';
+import { Readable } from 'node:stream';
 import type { Expiring } from '../base/deadlines.ts';
 import { Head } from '../http/head.ts';
 import { parseResponseList, requestFields, trailerFields, trailerLines } from '../http/list.ts';
@@ -17,9 +18,18 @@ const NOTHING = Buffer.alloc(0);
 /** More interim answers than this before the real one are an attack or a fault. */
 const MOST_INTERIM = 32;
 
-const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants;
+const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } = http2.constants;
 
 type Carrier = http2.ClientHttp2Stream & { answer?: UpstreamStream };
+
+/**
+ * Node ends what is read in the same way whether the endpoint has ended it or has reset the stream with NO_ERROR.
+ * But only then is the stream closed before.
+ */
+function push(this: Carrier, chunk: unknown, encoding?: BufferEncoding): boolean {
+  if (chunk === null && !this.closed) this.answer!.whole();
+  return Readable.prototype.push.call(this, chunk, encoding);
+}
 
 function onInterim(this: Carrier, _fields: object, _flags: number, list: readonly string[]): void {
   this.answer!.interim(list);
@@ -66,6 +76,8 @@ export class UpstreamStream implements Channel, Expiring {
   /** Trailers of the answer; undefined if they are not sound. And of the request. */
   #trailers: string | undefined = '';
   #closing = '';
+  /** The endpoint has ended the stream. */
+  #whole = false;
 
   constructor(session: UpstreamSession) {
     this.#session = session;
@@ -95,6 +107,7 @@ export class UpstreamStream implements Channel, Expiring {
     });
     this.#carrier = carrier;
     carrier.answer = this;
+    carrier.push = push;
     carrier.on('error', () => {});
     carrier.on('headers', onInterim);
     carrier.on('response', onResponse);
@@ -214,12 +227,15 @@ export class UpstreamStream implements Channel, Expiring {
 
   ended(): void {
     const asker = this.#asker;
-    const carrier = this.#carrier!;
-    // Node says so, too, when the connection broke; then the close that follows tells the truth.
-    if (asker === undefined || carrier.destroyed || carrier.rstCode !== NGHTTP2_NO_ERROR) return;
+    // Otherwise the close that follows tells the truth.
+    if (asker === undefined || !this.#whole) return;
     if (this.#trailers === undefined || Number.isFinite(this.#left)) return this.#break(FAULTS.truncated);
     this.#release();
     asker.more(NOTHING, 0, 0, this.#trailers);
+  }
+
+  whole(): void {
+    this.#whole = true;
   }
 
   /** Connected, or what was written has gone out. */

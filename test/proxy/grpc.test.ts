@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
 import { eventually, standstill } from '../support/patience.ts';
 import { post, Site } from '../support/site.ts';
+import {
+  ACK,
+  DATA,
+  END_HEADERS,
+  frame,
+  HEADERS,
+  NO_ERROR,
+  RST_STREAM,
+  SETTINGS,
+  uint32,
+} from '../wire/h2/frames.ts';
 
 type Script = (stream: http2.ServerHttp2Stream, fields: http2.IncomingHttpHeaders) => void;
 
@@ -259,6 +270,35 @@ test('an answer that breaks off is never taken for a whole one', async (t) => {
     await assert.rejects(client.message(), end);
     assert.equal((await site.record()).fault, 'truncated');
   }
+});
+
+test('an answer that is reset as if all were well is not taken for a whole one either', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    t.after(() => socket.destroy());
+    socket.write(frame(SETTINGS, 0, 0));
+    socket.on('data', (data) => {
+      // The preface, and then frames; the one that opens stream 1 is the request.
+      if (!data.includes(Buffer.from([HEADERS, END_HEADERS, 0, 0, 0, 1]))) return;
+      const status200 = Buffer.from([0x88]);
+      socket.write(
+        Buffer.concat([
+          frame(SETTINGS, ACK, 0),
+          frame(HEADERS, END_HEADERS, 1, status200),
+          frame(DATA, 0, 1, 'half'),
+          frame(RST_STREAM, 0, 1, uint32(NO_ERROR)),
+        ]),
+      );
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const site = await siteOf(t, [`127.0.0.1:${(server.address() as AddressInfo).port}`]);
+  const client = await site.connect();
+  client.say(post('x'));
+  await assert.rejects(client.message());
+  assert.equal((await site.record()).fault, 'truncated');
 });
 
 test('a body is not read faster than an endpoint of HTTP/2 takes it', async (t) => {

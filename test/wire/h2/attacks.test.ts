@@ -13,6 +13,7 @@ import {
   ENHANCE_YOUR_CALM,
   Framed,
   frame,
+  GOAWAY,
   HEADERS,
   PING,
   PREFACE,
@@ -287,3 +288,30 @@ test('a body that does not go on is answered for, and a client that leaves is no
   await eventually('nothing to be in flight', () => site.counted('v1').inFlight === 0);
   assert.equal(site.counted('v1').errors, 0);
 });
+
+for (const [name, leave] of [
+  ['closes its side', (client: Framed) => client.socket.end()],
+  ['resets its connection', (client: Framed) => client.socket.resetAndDestroy()],
+  ['resets the stream', (client: Framed) => client.say(frame(RST_STREAM, 0, 1, uint32(CANCEL)))],
+  [
+    'resets the stream as if all were well',
+    (client: Framed) => client.say(frame(RST_STREAM, 0, 1, uint32(0))),
+  ],
+  [
+    'says goodbye',
+    (client: Framed) => client.say(frame(GOAWAY, 0, 0, Buffer.alloc(8)), frame(DATA, 0, 0, 'x')),
+  ],
+  ['is cut off', (client: Framed) => client.say(times(300, () => [frame(PING, 0, 0, 'pingpong')]))],
+] as const) {
+  test(`half a body is never given to an origin as a whole one: the client ${name}`, async (t) => {
+    const origin = await Origin.open(t);
+    const { site, attacker } = await open(t, origin);
+    attacker.say(frame(HEADERS, END_HEADERS, 1, POST), frame(DATA, 0, 1, 'half'));
+    const peer = await origin.next();
+    await peer.take('half\r\n');
+    leave(attacker);
+    site.run(t, 5000);
+    await peer.gone();
+    assert.equal(peer.heard, '');
+  });
+}
