@@ -16,13 +16,11 @@ export interface Credentials {
 
 /** Milliseconds after which a command is given up. */
 const PATIENCE = 1_200;
-/** And after which a connection on which nothing comes is given up. */
-const SILENCE = 2_500;
 
 export type Client = Redis | Cluster;
 
 /** A client that connects by itself, again and again, and never lets a command wait for that. */
-export function connect(place: Place, credentials: Credentials, silence: 'lively' | 'quiet'): Client {
+export function connect(place: Place, credentials: Credentials): Client {
   const {
     username = place.username,
     password = place.password,
@@ -37,9 +35,6 @@ export function connect(place: Place, credentials: Credentials, silence: 'lively
     ...(password !== undefined && { password }),
     ...(tls && { tls }),
     connectTimeout: PATIENCE,
-    commandTimeout: PATIENCE,
-    // Who only listens may hear nothing for long.
-    ...(silence === 'lively' && { socketTimeout: SILENCE }),
     connectionName: 'spillway',
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -92,4 +87,18 @@ export async function run(
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
     return client.eval(lua, keys.length, ...keys, ...args);
   }
+}
+
+/** Gives up what takes too long. Whoever was busy meanwhile looks first whether the answer has come. */
+export function timely<T>(answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      setImmediate(() => setImmediate(() => reject(new TimedOut(`no answer within ${PATIENCE} ms`))));
+    }, PATIENCE);
+    answer.finally(() => clearTimeout(timer)).then(resolve, reject);
+  });
+}
+
+export class TimedOut extends Error {
+  override readonly name = 'TimedOut';
 }

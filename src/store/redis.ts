@@ -10,7 +10,7 @@ import { EMPTY } from '../model/empty.ts';
 import type { Place } from '../model/place.ts';
 import type { AuditEntry } from '../model/record.ts';
 import type { State } from '../model/state.ts';
-import { type Client, type Credentials, connect, run } from './connect.ts';
+import { type Client, type Credentials, connect, run, TimedOut, timely } from './connect.ts';
 import type { Beat, Health, Link, Plane, Topic } from './link.ts';
 import { Mirror, type Stamped } from './mirror.ts';
 import { BEAT, LEAVE, POST, READ, REPLACE, RESTORE, type Script } from './scripts.ts';
@@ -24,8 +24,10 @@ const RESTORING = 2_000;
 export const FORGOTTEN = 30_000;
 /** Milliseconds that a rollback waits to be written before it is served. */
 const HURRY = 250;
-/** Milliseconds to reach Redis at the start. */
-const FIRST = 3_000;
+/** How often Redis is looked for at the start, every 50 ms: a count, since a process that starts is busy. */
+const FIRST = 60;
+/** Milliseconds without a word after which a line is taken for dead. */
+const DEAD = 2_500;
 /** Entries of the audit log read at once. */
 const PAGE = 500;
 
@@ -118,8 +120,8 @@ class RedisStore implements Store, Link {
       restoring: key('restoring'),
       evidence: key('evidence'),
     };
-    this.#client = connect(settings.place, settings.credentials, 'lively');
-    this.#ear = connect(settings.place, settings.credentials, 'quiet');
+    this.#client = connect(settings.place, settings.credentials);
+    this.#ear = connect(settings.place, settings.credentials);
     this.#client.on('error', (error: unknown) => this.#down(reasonOf(error)));
     // Without it polling goes on.
     this.#ear.on('error', () => {});
@@ -139,8 +141,7 @@ class RedisStore implements Store, Link {
     this.#client.connect().catch(() => {});
     this.#ear.connect().catch(() => {});
     this.#pulse = setInterval(() => void this.#beat(), Math.min(PERIOD, this.#settings.lease / 3));
-    const end = this.#clock.monotonic() + FIRST;
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       try {
         if (this.#client.status === 'ready') {
           await this.#refresh();
@@ -149,7 +150,7 @@ class RedisStore implements Store, Link {
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
       }
-      if (this.#clock.monotonic() > end)
+      if (attempt === FIRST)
         throw new StoreUnavailable(`Redis at ${this.#address} is not reached: ${this.#health.why ?? ''}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -292,6 +293,7 @@ class RedisStore implements Store, Link {
 
   /** There and back: life is shown, and what has changed is seen. */
   async #trip(): Promise<void> {
+    this.#reconnect();
     const sent = this.#clock.monotonic();
     const at = this.#clock.now();
     try {
@@ -435,12 +437,15 @@ class RedisStore implements Store, Link {
     return this.#attempt(task);
   }
 
+  /** When Redis was heard last, or a new line was tried, monotonic ms. */
+  #heard = 0;
+
   /** Whether the last command was not answered in time. */
   #silent = false;
 
   async #attempt<T>(task: () => Promise<T>): Promise<T> {
     try {
-      return await task();
+      return await timely(task());
     } catch (cause) {
       const why = reasonOf(cause);
       if (
@@ -449,7 +454,7 @@ class RedisStore implements Store, Link {
         !/^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN)/.test(why)
       )
         throw new StoreUnavailable(`Redis at ${this.#address} refuses: ${why}`, { cause });
-      this.#silent = /timed out/.test(why);
+      this.#silent = cause instanceof TimedOut;
       this.#down(why);
       throw new StoreUnavailable(`Redis at ${this.#address} is not reached: ${why}`, { cause });
     }
@@ -458,6 +463,7 @@ class RedisStore implements Store, Link {
   #up(lag: number): void {
     const { up, since } = this.#health;
     this.#silent = false;
+    this.#heard = this.#clock.monotonic();
     this.#health = { up: true, since: up ? since : this.#clock.now(), lag };
     if (!up) this.#log.info({ address: this.#address }, 'Redis is reached');
   }
@@ -470,6 +476,14 @@ class RedisStore implements Store, Link {
     this.#log.warn({ address: this.#address, why }, 'Redis is not reached; what is served stays as it is');
     // What listens may hang on a line that is dead without knowing.
     if (this.#ear.status === 'ready') this.#ear.disconnect(true);
+  }
+
+  /** A line that was cut looks like one on which nothing is said: after a while another is tried. */
+  #reconnect(): void {
+    if (this.#health.up || this.#clock.monotonic() - this.#heard < DEAD) return;
+    this.#heard = this.#clock.monotonic();
+    for (const client of [this.#client, this.#ear])
+      if (client.status === 'ready' || client.status === 'connect') client.disconnect(true);
   }
 
   #listen(): void {
