@@ -85,21 +85,21 @@ test('any replica takes a command, and the receipt is of all', async (t) => {
 });
 
 test('when the leader is killed another goes on with the rollout, and nothing is decided twice', async (t) => {
-  const { sites, site } = await fleetOf(t, ['a', 'b']);
+  const { site } = await fleetOf(t, ['a', 'b']);
   const { leader } = await view(site('a'));
   const [first, other] = leader === 'a' ? [site('a'), site('b')] : [site('b'), site('a')];
   const strategy = {
     type: 'canary',
     steps: [
-      { weight: 10, atLeast: 2, needs: {} },
-      { weight: 50, atLeast: 2, needs: {} },
+      { weight: 10, atLeast: 2, needs: 'nothing' },
+      { weight: 50, atLeast: 2, needs: 'nothing' },
     ],
     bake: { for: 1 },
   };
   const { status, json } = await ask<RolloutStart>(other, 'POST', '/v1/services/shop/rollouts', {
     candidate: 'canary',
     strategy,
-    policy: { mode: 'request', preset: 'time' },
+    policy: { mode: 'request' },
   });
   assert.equal(status, 200, JSON.stringify(json));
   const id = json.rollout!.id;
@@ -112,12 +112,13 @@ test('when the leader is killed another goes on with the rollout, and nothing is
   });
   const took = performance.now() - died;
   t.diagnostic(`another leads after ${took.toFixed(0)} ms of a lease of ${LEASE}`);
+  // It goes on, step by step.
+  await until(async () => ((await weightAt(other)) === 50 ? true : undefined));
   const { json: rollout } = await ask<RolloutView>(other, 'GET', `/v1/rollouts/${id}`);
-  assert.equal(rollout.phase.at === 'rolledBack', false, rollout.status);
+  assert.equal(rollout.phase.at, 'stepping', rollout.status);
   const entries = await chain(other);
-  const epochs = entries.flatMap(({ transitions = [] }) => transitions.map(({ seq }) => seq));
-  assert.deepEqual(epochs, [...new Set(epochs)], 'no transition is made twice');
-  assert.ok(sites.length === 2);
+  const moves = entries.flatMap(({ transitions = [] }) => transitions.map(({ seq }) => seq));
+  assert.deepEqual(moves, [...new Set(moves)], 'nothing is decided twice');
 });
 
 test('without Redis all is served on, a rollback works where it is asked for, and wins', async (t) => {
