@@ -16,7 +16,7 @@ export interface Link {
   hear(topic: Topic, listener: (words: string) => void): void;
   /** Leaves evidence for whoever leads; kept for some time. */
   post(words: string): Promise<void>;
-  /** The evidence that others left since the last call; at the first call, from then on. */
+  /** The evidence that was left since the last call; at the first call, in the last while. */
   gather(): Promise<readonly string[]>;
 }
 

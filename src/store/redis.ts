@@ -95,8 +95,8 @@ class RedisStore implements Store, Link {
   #fresh: string;
   #pulse: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
-  /** The last evidence gathered. */
-  #gathered: string | undefined;
+  /** The last evidence gathered. What is older than this leader's terms is of epochs that nobody asks for. */
+  #gathered = '0';
   #closed = false;
 
   constructor(settings: RedisSettings, mirror: Mirror, known: Stamped | undefined, clock: Clock, log: Log) {
@@ -256,11 +256,6 @@ class RedisStore implements Store, Link {
 
   async gather(): Promise<readonly string[]> {
     const { evidence } = this.#keys;
-    if (this.#gathered === undefined) {
-      const [last] = await this.#try(() => this.#client.xrevrange(evidence, '+', '-', 'COUNT', 1));
-      this.#gathered = last?.[0] ?? '0';
-      return [];
-    }
     const from = this.#gathered;
     const [stream] = (await this.#try(() =>
       this.#client.xread('COUNT', 1000, 'STREAMS', evidence, from),

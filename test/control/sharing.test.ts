@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import { silent } from '../../src/base/log.ts';
+import { Evidence } from '../../src/control/evidence.ts';
+import { Sharing } from '../../src/control/sharing.ts';
+import type { TrialCounts } from '../../src/model/evidence.ts';
+import type { State } from '../../src/model/state.ts';
+import type { Trial } from '../../src/model/trial.ts';
+import type { Link } from '../../src/store/link.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { HandClock } from '../support/clock.ts';
+
+const TRIAL: Trial = { rollout: 'r', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: false };
+const STATE = { revision: 1, services: { web: { trial: TRIAL } }, rollouts: {} } as unknown as State;
+
+/** What a worker posts: requests of the baseline and of the candidate, and the failures among them. */
+function post(seq: number, requests: [number, number], failures: [number, number]): TrialCounts {
+  return {
+    rollout: 'r',
+    epoch: 1,
+    seq,
+    requests,
+    failures,
+    slow: [0, 0],
+    dispersed: [],
+    batches: [
+      {
+        w: 0.5,
+        tallies: [
+          { kind: 'seen', counts: [0, ...requests], keys: [] },
+          { kind: 'erred', counts: [0, ...failures], keys: [] },
+        ],
+      },
+    ],
+  };
+}
+
+/** What replicas leave for each other: kept in order, as a stream of Redis does. */
+class Stream {
+  readonly posted: string[] = [];
+  /** Whether what is posted arrives, and whether it is said to have. */
+  weather: 'fair' | 'lost' | 'unheard' = 'fair';
+
+  link(self: string): Link {
+    let read = 0;
+    return {
+      self,
+      post: async (words: string) => {
+        if (this.weather !== 'lost') this.posted.push(words);
+        if (this.weather !== 'fair') throw new StoreUnavailable('no answer');
+      },
+      gather: async () => {
+        const from = read;
+        read = this.posted.length;
+        return this.posted.slice(from);
+      },
+    } as unknown as Link;
+  }
+}
+
+function replica(t: TestContext | undefined, stream: Stream, self: string, leads: boolean) {
+  const clock = new HandClock();
+  const evidence = new Evidence(clock);
+  evidence.follow(STATE);
+  const sharing = new Sharing({ link: stream.link(self), evidence, leads: () => leads, log: silent });
+  t?.after(() => sharing.close());
+  return { clock, evidence, sharing };
+}
+
+describe('evidence of a fleet', () => {
+  test('comes to the same for the leader as for one node that saw it all, whatever is repeated', async () => {
+    const counts = fc.nat({ max: 50 });
+    const step = fc.record({
+      who: fc.constantFrom('leader', 'b', 'c'),
+      requests: fc.tuple(counts, counts),
+      weather: fc.constantFrom<Stream['weather']>('fair', 'lost', 'unheard'),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const stream = new Stream();
+        const fleet = {
+          leader: replica(undefined, stream, 'a~1', true),
+          b: replica(undefined, stream, 'b~1', false),
+          c: replica(undefined, stream, 'c~1', false),
+        };
+        const alone = replica(undefined, new Stream(), 'one', true);
+        const seq = { leader: 0, b: 0, c: 0 };
+        for (const { who, requests, weather } of steps) {
+          const told = post(++seq[who], requests, [0, 0]);
+          fleet[who].evidence.add([told], 'worker 1');
+          alone.evidence.add([told], `${who} worker 1`);
+          stream.weather = weather;
+          await fleet[who].sharing.exchange();
+        }
+        stream.weather = 'fair';
+        for (const each of [fleet.b, fleet.c, fleet.leader]) await each.sharing.exchange();
+        assert.deepEqual(fleet.leader.evidence.take('r', 1), alone.evidence.take('r', 1));
+        assert.deepEqual(fleet.leader.evidence.harm('r'), alone.evidence.harm('r'));
+        for (const each of [...Object.values(fleet), alone]) await each.sharing.close();
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('of a worker that began anew is counted, and what comes late of its life before is not', async (t) => {
+    const stream = new Stream();
+    const leader = replica(t, stream, 'a~1', true);
+    const other = replica(t, stream, 'b~1', false);
+    other.evidence.add([post(1, [0, 10], [0, 0])], 'worker 1');
+    stream.weather = 'unheard';
+    await other.sharing.exchange();
+    const [before] = stream.posted;
+    other.evidence.leave('worker 1');
+    other.evidence.add([post(1, [0, 5], [0, 0])], 'worker 1');
+    stream.weather = 'fair';
+    await other.sharing.exchange();
+    stream.posted.push(before!);
+    await leader.sharing.exchange();
+    assert.equal(leader.evidence.seen('r')?.requests, 15);
+  });
+
+  test('of a replica that is silent is missing, until the replica is forgotten', (t) => {
+    const { clock, evidence, sharing } = replica(t, new Stream(), 'a~1', true);
+    sharing.expect(['b~1 worker 1']);
+    assert.deepEqual(evidence.missing('r'), []);
+    clock.wind(2_500);
+    assert.deepEqual(evidence.missing('r'), ['b~1 worker 1']);
+    sharing.expect([]);
+    assert.deepEqual(evidence.missing('r'), []);
+  });
+});
