@@ -52,6 +52,27 @@ export async function h2load(load: PacedLoad): Promise<PacedResult> {
   return result;
 }
 
+/** As many requests over HTTP/2 as the other side answers, so many at once on each connection. */
+export async function h2flood(load: {
+  readonly port: number;
+  readonly path: string;
+  readonly connections: number;
+  readonly streams: number;
+  readonly seconds: number;
+}): Promise<{ readonly requests: number; readonly rate: number; readonly errors: number }> {
+  const printed = await run([
+    'h2load',
+    ...['-t', '1', '-c', String(load.connections), '-m', String(load.streams), '-D', String(load.seconds)],
+    ...['-H', 'user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36', '-H', 'accept: */*'],
+    ...['-H', 'cookie: theme=dark; uid=user17; session=0123456789abcdef0123456789abcdef'],
+    ...['--connect-to', `127.0.0.1:${load.port}`, `http://shop.example.com${load.path}`],
+  ]);
+  const [, good, failed, errored] =
+    /(\d+) succeeded, (\d+) failed, (\d+) errored/.exec(printed)?.map(Number) ?? [];
+  if (!good) throw new Error(`h2load got no answer: ${printed}`);
+  return { requests: good, rate: good / load.seconds, errors: failed! + errored! };
+}
+
 /** Reads h2load's `--log-file`: start in µs, status, µs to the end of the answer; tabs between. */
 export function parseRequestLog(text: string, runUpSeconds: number): PacedResult {
   const rows = text.split('\n').filter((line) => line !== '');

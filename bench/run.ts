@@ -11,6 +11,7 @@ import { startOrigins } from './origins.ts';
 import { markdown, type Outcome } from './report.ts';
 import { field } from './rivals/field.ts';
 import { change } from './rows/change.ts';
+import { http2 } from './rows/http2.ts';
 import { idle } from './rows/idle.ts';
 import { latency } from './rows/latency.ts';
 import { loads } from './rows/load.ts';
@@ -21,6 +22,7 @@ import { randomFrom, shuffled } from './statistics.ts';
 
 const ROWS: Readonly<Record<string, (ground: Ground) => Promise<Row>>> = {
   ...loads,
+  http2,
   latency,
   idle,
   change,

@@ -8,7 +8,7 @@ export const haproxy: Rival = {
   splits: true,
   install: 'apt-get install haproxy',
   version: () => /version (\S+)/.exec(output('haproxy', '-v') ?? '')?.[1],
-  async prepare({ port, origins, directory }) {
+  async prepare({ port, origins, directory, http2 }) {
     const file = join(directory, 'haproxy.cfg');
     await writeFile(
       file,
@@ -23,7 +23,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend entry
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${http2 ? ' proto h2' : ''}
   unique-id-format %{+X}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid
   unique-id-header X-Request-Id
   http-request set-header X-Forwarded-Proto http

@@ -21,7 +21,7 @@ export const nginx: Rival = {
   splits: true,
   install: 'apt-get install nginx-light',
   version: () => /nginx\/(\S+)/.exec(output('nginx', '-v') ?? '')?.[1],
-  async prepare({ port, origins, directory }) {
+  async prepare({ port, origins, directory, http2 }) {
     const file = join(directory, 'nginx.conf');
     await writeFile(
       file,
@@ -30,7 +30,7 @@ export const nginx: Rival = {
   map $cookie_uid $key { "" $request_id; default $cookie_uid; }
   split_clients $key $version { 5% canary; * stable; }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port}${http2 ? ' http2' : ''} backlog=4096;
     location / {
       proxy_pass http://$version; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

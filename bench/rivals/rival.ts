@@ -9,6 +9,8 @@ export interface Site {
   /** Loopback port to listen on. */
   readonly port: number;
   readonly origins: Origins;
+  /** Clients begin with HTTP/2 there, without TLS. */
+  readonly http2?: boolean;
   /** An empty folder of its own. */
   readonly directory: string;
 }

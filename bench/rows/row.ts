@@ -50,11 +50,12 @@ export interface Ground {
 export async function stand(
   rival: Rival,
   ground: Pick<Ground, 'crew' | 'origins' | 'directory'>,
+  http2 = false,
 ): Promise<Standing> {
   const port = await freePort();
   const directory = join(ground.directory, `${rival.name.replaceAll('/', '-')}-${port}`);
   await mkdir(directory, { recursive: true });
-  const command = await rival.prepare({ port, origins: ground.origins, directory });
+  const command = await rival.prepare({ port, origins: ground.origins, directory, http2 });
   const member = await ground.crew.start({ name: rival.name, command, core: PROXY_CORE, port });
   return { ...member, rival };
 }
