@@ -19,6 +19,10 @@ import type { Bound } from './sockets.ts';
 /** Milliseconds that a worker may take, beyond its time to drain, to say its last word. */
 const GRACE = 5_000;
 
+/** How often workers are looked after, in milliseconds, and at how many looks in a row one may have been silent. */
+const LOOK = 1_000;
+const MOST_SILENT = 10;
+
 /** What every worker is told to be. */
 export interface Orders {
   readonly settings: ProxySettings;
@@ -57,6 +61,8 @@ interface Place {
   /** The addresses at which it accepts connections. */
   readonly open: Set<string>;
   listening: boolean;
+  /** Looks since it was last heard. They are counted, not timed: a primary that was held up has only itself to blame. */
+  silent: number;
   /** Monotonic milliseconds. */
   since: number;
   deaths: number;
@@ -72,6 +78,7 @@ export class Crew implements Serving {
   readonly #unrouted = new Map<string, number>();
   readonly #handshakes = new Map<string, number>();
   readonly #inquiries = new Map<number, { readonly question: Down; readonly inquiry: Inquiry }>();
+  #watch: NodeJS.Timeout | undefined;
   #asks = 0;
   #orders: Orders;
   #state: State = EMPTY;
@@ -92,6 +99,7 @@ export class Crew implements Serving {
       prepared: false,
       open: new Set(),
       listening: false,
+      silent: 0,
       since: 0,
       deaths: 0,
       fault: undefined,
@@ -106,6 +114,8 @@ export class Crew implements Serving {
   async start(): Promise<void> {
     const all = this.#all((place) => place.prepared);
     for (const place of this.#places) this.#fill(place);
+    this.#watch = setInterval(() => this.#lookAfter(), LOOK);
+    this.#watch.unref();
     await all;
   }
 
@@ -244,7 +254,18 @@ export class Crew implements Serving {
     for (const place of this.#places) place.hand?.kill();
   }
 
+  /** Ends workers whose loop hangs: they hold connections, accept more, and answer none. */
+  #lookAfter(): void {
+    for (const place of this.#places) {
+      if (!place.hand || !place.prepared || ++place.silent !== MOST_SILENT) continue;
+      const { number, hand } = place;
+      this.#options.log.error({ worker: number, pid: hand.pid }, 'a worker hangs, and is ended');
+      hand.kill();
+    }
+  }
+
   #leave(): void {
+    clearInterval(this.#watch);
     this.#phase = 'leaving';
     for (const place of this.#places) clearTimeout(place.restart);
   }
@@ -260,6 +281,7 @@ export class Crew implements Serving {
   #fill(place: Place): void {
     place.since = this.#options.clock.monotonic();
     place.fault = undefined;
+    place.silent = 0;
     place.hand = this.#options.hire(place.number, {
       heard: (message) => this.#heard(place, message),
       gone: (how) => this.#gone(place, how),
@@ -271,6 +293,7 @@ export class Crew implements Serving {
   }
 
   #heard(place: Place, message: Up): void {
+    place.silent = 0;
     switch (message.type) {
       case 'listening':
         place.open.add(message.address);

@@ -70,6 +70,8 @@ export type Up =
   | { readonly type: 'outcomes'; readonly outcomes: readonly Outcomes[] }
   /** Comes as often as trials are under way, even if nothing was counted: who is silent is missing. */
   | { readonly type: 'trials'; readonly counts: readonly TrialCounts[] }
+  /** Comes several times a second, whatever happens: who is silent hangs. */
+  | { readonly type: 'alive' }
   /** The last word; `fault` says why if the worker leaves without having been asked to. */
   | { readonly type: 'leaving'; readonly fault: string | undefined };
 

@@ -113,7 +113,10 @@ export class Worker {
       plane.adopt(state);
       this.#state = state;
       this.#plane = plane;
-      this.#timer = setInterval(() => this.report(), PERIOD);
+      this.#timer = setInterval(() => {
+        this.report();
+        this.#tell({ type: 'alive' });
+      }, PERIOD);
       this.#timer.unref();
       this.#tell({ type: 'adopted', revision: plane.revision });
     } catch (fault) {

@@ -26,7 +26,7 @@ const STANDINGS = [
 ];
 
 function crewOf(t: TestContext, size: number) {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const hired: Puppet[] = [];
   const added: [number, number][] = [];
   const forgotten: number[] = [];
@@ -153,6 +153,22 @@ test('a worker that dies young again is replaced more slowly, and one that lived
   hired[2]!.ear.gone('exit code 1');
   t.mock.timers.tick(100);
   assert.equal(hired.length, 4);
+});
+
+test('a worker that is silent for ten looks hangs, and is ended; one that says anything is not', async (t) => {
+  const { hired } = await serving(t, 2);
+  for (let look = 0; look < 10; look++) {
+    assert.equal(hired[0]!.killed, false);
+    hired[1]!.ear.heard({ type: 'alive' });
+    t.mock.timers.tick(1_000);
+  }
+  assert.deepEqual(
+    hired.map(({ killed }) => killed),
+    [true, false],
+  );
+  hired[0]!.ear.gone('signal SIGKILL');
+  t.mock.timers.tick(100);
+  assert.equal(hired[2]?.number, 1);
 });
 
 test('counts go to the totals under the number of the worker, and unrouted ones add up over all', async (t) => {

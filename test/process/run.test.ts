@@ -61,6 +61,19 @@ test('a worker that is killed is replaced while the other serves, and what it co
   assert.ok((await counted()) >= 20);
 });
 
+test('a worker that hangs is ended and replaced', async (t) => {
+  const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
+  const [victim] = (await site.status()).workers;
+  process.kill(victim!.pid, 'SIGSTOP');
+  const { pid } = await site.logged('a worker hangs, and is ended');
+  assert.equal(pid, victim!.pid);
+  await until(async () => {
+    const { workers } = await site.status();
+    return workers.length === 2 && workers.every((each) => each.pid !== pid) ? true : undefined;
+  });
+  assert.equal((await site.get()).text, 'stable');
+});
+
 test('a worker asked to end finishes and is replaced; the others go on', async (t) => {
   const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
   const [worker] = (await site.status()).workers;
