@@ -4,22 +4,26 @@ import { connect, type Peer } from '../support/peer.ts';
 /** Connections that always have a request under way. */
 export const CLIENTS = 16;
 
-/** Keep-alive clients with a new key for every request. */
+/** Keep-alive clients with a new key for every request, and so many ms between an answer and the next request. */
 export class Load {
   total = 0;
   readonly versions = new Map<string, number>();
   readonly failures: string[] = [];
   readonly #url: URL;
+  readonly #clients: number;
+  readonly #pace: number;
   #stopped = false;
   #running: Promise<void>[] = [];
 
-  constructor(url: string) {
+  constructor(url: string, clients = CLIENTS, pace = 0) {
     this.#url = new URL(url);
+    this.#clients = clients;
+    this.#pace = pace;
   }
 
   async start(): Promise<void> {
     const peers = await Promise.all(
-      Array.from({ length: CLIENTS }, () => connect(`${this.#url.hostname}:${this.#url.port}`)),
+      Array.from({ length: this.#clients }, () => connect(`${this.#url.hostname}:${this.#url.port}`)),
     );
     this.#running = peers.map((peer, client) => this.#ask(peer, client));
   }
@@ -47,6 +51,7 @@ export class Load {
         break;
       }
       this.total++;
+      if (this.#pace > 0) await new Promise((resolve) => setTimeout(resolve, this.#pace));
     }
     peer.socket.destroy();
     if (!peer.socket.closed) await once(peer.socket, 'close');

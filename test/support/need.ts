@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 /** Tools that tests use as they are, and Debian's package of each. */
 const PACKAGES = {
   curl: 'curl',
+  faketime: 'faketime',
   'docker-compose': 'docker-compose',
   h2load: 'nghttp2-client',
   haproxy: 'haproxy',
