@@ -5,7 +5,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { parse } from 'yaml';
 import { checkConfig } from '../src/config/check.ts';
+import { type Config, ConfigSchema } from '../src/model/settings.ts';
 import { quickstart } from '../src/process/quickstart.ts';
 import { CLI } from './process/command.ts';
 import { freeEndpoints } from './process/site.ts';
@@ -80,13 +82,16 @@ const ENVIRONMENT = {
 test('every config of the README is sound', () => {
   const whole = blocks('yaml').find((block) => block.startsWith('listen:'))!;
   checkConfig(whole, 'README.md');
+  const config = parse(whole) as Config;
   for (const block of blocks('yaml').filter((each) => each !== whole)) {
     // Part of a file, or of a service: put where it belongs.
-    const file = /^(override|retries|health|tls):/.test(block)
-      ? whole.replace('    versions:', `${block.replace(/^/gm, '    ').trimEnd()}\n    versions:`)
-      : whole.replace(block.startsWith('listen:') ? /^listen:\n {2}.*\n/ : /^admin:\n {2}.*\n/m, block);
-    assert.notEqual(file, whole);
-    checkConfig(file, 'README.md', ENVIRONMENT);
+    const part = parse(block) as object;
+    const ofFile = Object.keys(part).every((key) => Object.hasOwn(ConfigSchema.properties, key));
+    const { checkout } = config.services;
+    const file = ofFile
+      ? { ...config, ...part }
+      : { ...config, services: { checkout: { ...checkout, ...part } } };
+    checkConfig(JSON.stringify(file), 'README.md', ENVIRONMENT);
   }
 });
 
