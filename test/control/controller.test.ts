@@ -4,6 +4,7 @@ import type { Tick } from '../../src/analysis/evidence.ts';
 import { silent } from '../../src/base/log.ts';
 import { Controller } from '../../src/control/controller.ts';
 import type { Launch } from '../../src/control/launch.ts';
+import { ALONE, type Lead, type Stand } from '../../src/control/lead.ts';
 import { readLines, replay } from '../../src/control/recording.ts';
 import { TrafficMeter } from '../../src/control/traffic.ts';
 import { Totals } from '../../src/metrics/totals.ts';
@@ -50,7 +51,12 @@ const LAUNCH: Launch = {
   policy: { mode: 'request' },
 };
 
-async function underControl(t: TestContext, store: Store = memoryStore(), launch: Launch | 'none' = LAUNCH) {
+async function underControl(
+  t: TestContext,
+  store: Store = memoryStore(),
+  launch: Launch | 'none' = LAUNCH,
+  lead: Lead = ALONE,
+) {
   const clock = new HandClock();
   const { control, serving } = await controlOver(store, clock);
   const evidence = new Told();
@@ -81,6 +87,7 @@ async function underControl(t: TestContext, store: Store = memoryStore(), launch
     samples,
     recordings,
     observations: { attend() {} },
+    lead,
     ways: { attend() {}, news: () => ways.splice(0), async close() {} },
     traffic,
     clock,
@@ -342,5 +349,69 @@ describe('the controller', () => {
     clock.now = () => now() + 3_600_000;
     await controller.look();
     assert.equal(rollout().phase.since, since + 3_600_000);
+  });
+});
+
+describe('the controller of a replica', () => {
+  /** What this replica is to the fleet, and what it is told of harm. */
+  class Post implements Lead {
+    at: Stand = { at: 'leads', token: 'first' };
+    harm: ReturnType<Lead['presumed']>;
+    stand = () => this.at;
+    inherited = () => undefined;
+    presumed = () => this.harm;
+  }
+
+  test('decides nothing while another leads', async (t) => {
+    const post = new Post();
+    const { control, evidence, look } = await underControl(t, memoryStore(), LAUNCH, post);
+    post.at = { at: 'follows' };
+    evidence.candidate = [100, 50];
+    evidence.baseline_ = [100, 0];
+    const { revision } = control.state();
+    await look(5);
+    assert.equal(control.state().revision, revision);
+  });
+
+  test('writes under the token of its term, and begins the step again in a new one', async (t) => {
+    const post = new Post();
+    const store = memoryStore();
+    const fences: (string | undefined)[] = [];
+    const replace = store.replace.bind(store);
+    store.replace = (...change) => {
+      fences.push(change[3]);
+      return replace(...change);
+    };
+    const { rollout, look } = await underControl(t, store, LAUNCH, post);
+    const { epoch } = rollout();
+    await look();
+    assert.equal(rollout().epoch, epoch, 'a term that goes on changes nothing');
+    fences.length = 0;
+    post.at = { at: 'follows' };
+    await look();
+    post.at = { at: 'leads', token: 'second' };
+    await look();
+    assert.equal(rollout().epoch, epoch + 1);
+    assert.deepEqual([...new Set(fences)], ['second']);
+  });
+
+  test('takes a catastrophe back while nobody is heard of, and does nothing else', async (t) => {
+    const post = new Post();
+    const store = new FragileStore();
+    const { rollout, evidence, weights, look } = await underControl(t, store, LAUNCH, post);
+    store.broken = true;
+    post.at = { at: 'cutOff' };
+    evidence.candidate = [100, 0];
+    evidence.baseline_ = [100, 0];
+    const well = { requests: 200, failures: 0, baselineRequests: 200, baselineFailures: 0, keys: 0 };
+    post.harm = { harm: well, lately: well };
+    await look(10);
+    assert.deepEqual(weights(), { stable: 50, canary: 50 }, 'it does not go on');
+    const ill = { ...well, failures: 150 };
+    post.harm = { harm: ill, lately: ill };
+    await look();
+    assert.deepEqual(weights(), { stable: 100, canary: 0 });
+    const { phase } = rollout();
+    assert.ok(phase.at === 'rolledBack' && phase.cause === 'tripwire', phase.at);
   });
 });

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { FleetView, RolloutStart, RolloutView } from '../../src/model/api.ts';
 import type { AuditEntry, Change } from '../../src/model/record.ts';
 import { RedisServer } from '../support/redis.ts';
-import { named, type Site, shop, startSite, until } from './site.ts';
+import { named, resumeSite, type Site, shop, startSite, until } from './site.ts';
 
 const LEASE = 1_000;
 
@@ -168,4 +168,50 @@ test('a Redis that lost its data is given the newest truth, and never the first 
   await until(async () => ((await weigh(site('b'), 35)).status === 200 ? true : undefined));
   assert.equal((await site('b').status()).revision, revision + 1);
   assert.equal(await weightAt(site('a')), 35);
+});
+
+test('a leader that was frozen finds that another leads, and changes nothing any more', async (t) => {
+  const { site } = await fleetOf(t, ['a', 'b']);
+  const { leader } = await view(site('a'));
+  const [first, other] = leader === 'a' ? [site('a'), site('b')] : [site('b'), site('a')];
+  const steps = [10, 20, 30, 40].map((weight) => ({ weight, atLeast: 1, needs: 'nothing' }));
+  const { status, json } = await ask<RolloutStart>(first, 'POST', '/v1/services/shop/rollouts', {
+    candidate: 'canary',
+    strategy: { type: 'canary', steps, bake: { for: 1 } },
+    policy: { mode: 'request' },
+  });
+  assert.equal(status, 200, JSON.stringify(json));
+  first.child.kill('SIGSTOP');
+  await until(async () =>
+    (await view(other)).replicas.some(({ leads, replica }) => leads && replica !== leader) ? true : undefined,
+  );
+  first.child.kill('SIGCONT');
+  await until(async () => ((await weightAt(other)) === 40 ? true : undefined));
+  await until(async () => ((await weightAt(first)) === 40 ? true : undefined));
+  const entries = await chain(first);
+  const moves = entries.flatMap(({ transitions = [] }) => transitions.map(({ seq }) => seq));
+  assert.deepEqual(moves, [...new Set(moves)], 'nothing is decided twice');
+  const weights = entries.flatMap(({ after }) => {
+    const { weights } = (after ?? {}) as { weights?: { canary: number } };
+    return weights === undefined ? [] : [weights.canary];
+  });
+  assert.deepEqual(
+    weights,
+    [...weights].sort((x, y) => x - y),
+    'no step is gone back to',
+  );
+});
+
+test('a replica starts without Redis, with what it saw last', async (t) => {
+  const { redis, site } = await fleetOf(t, ['a']);
+  assert.equal((await weigh(site('a'), 15)).status, 200);
+  const { configPath } = site('a');
+  site('a').child.kill('SIGTERM');
+  await site('a').closed;
+  await redis.kill();
+  const again = await resumeSite(t, configPath);
+  assert.equal(await weightAt(again), 15);
+  assert.equal((await again.get()).status, 200);
+  await redis.restart();
+  await until(async () => ((await weigh(again, 16)).status === 200 ? true : undefined));
 });

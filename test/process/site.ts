@@ -156,6 +156,15 @@ export async function startSite(
 ): Promise<Site> {
   const configPath = join(await scratch(t), 'spillway.json');
   await writeFile(configPath, JSON.stringify(config));
+  return resumeSite(t, configPath, env);
+}
+
+/** The same with a config that is there already. */
+export async function resumeSite(
+  t: TestContext,
+  configPath: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Site> {
   const child = spawn(process.execPath, [CLI, 'run', '--config', configPath], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],

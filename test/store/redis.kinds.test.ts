@@ -11,6 +11,7 @@ import { systemClock } from '../../src/process/clock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { sampleEntry, sampleState } from '../contract/store.ts';
 import { freeEndpoints } from '../process/site.ts';
+import { Authority } from '../support/certificates.ts';
 import { atLast } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
 
@@ -59,6 +60,17 @@ test('a Redis with users is spoken to by the one that the environment names', as
   const redis = await server(t, '--user', 'spillway', ...user, '--user', 'default', 'off');
   const fleet = { username: 'spillway', password: 'env:REDIS_PASSWORD' };
   await works(t, redis.url, fleet, { REDIS_PASSWORD: 'secret' });
+});
+
+test('over TLS, with a certificate of its own, which Redis asks for', async (t) => {
+  const authority = new Authority(t);
+  const [served, own] = [authority.issue('IP:127.0.0.1'), authority.issue('DNS:spillway')];
+  const [address = ''] = await freeEndpoints(1);
+  const [, port = ''] = address.split(':');
+  const files = ['--tls-cert-file', served.certFile, '--tls-key-file', served.keyFile];
+  await server(t, '--tls-port', port, ...files, '--tls-ca-cert-file', authority.file);
+  const fleet = { ca: authority.file, cert: own.certFile, key: 'env:REDIS_KEY' };
+  await works(t, `rediss://${address}`, fleet, { REDIS_KEY: own.key });
 });
 
 test('a cluster keeps all of a fleet in one place', async (t) => {
