@@ -99,9 +99,12 @@ export class Pool {
     return new UpstreamConnection(this, this.address, connectTimeout);
   }
 
-  /** A stream of the first connection that has room; `fresh`: one on which nothing was sent yet. */
+  /**
+   * A stream of the first connection that has room; `fresh`: one on which nothing was sent yet. Requests that lost
+   * their connection together meet again on the next one.
+   */
   #stream(connectTimeout: number, fresh: boolean): Channel | undefined {
-    let session = this.#sessions.find((each) => each.room && !(fresh && each.requests > 0));
+    let session = this.#sessions.find((each) => each.room && !(fresh && each.connected && each.requests > 0));
     if (session === undefined) {
       if (this.#open >= this.pooling.connections) return undefined;
       this.#open++;

@@ -81,7 +81,8 @@ export class UpstreamStream implements Channel, Expiring {
 
   constructor(session: UpstreamSession) {
     this.#session = session;
-    this.reused = session.requests++ > 0;
+    this.reused = session.connected && session.requests > 0;
+    session.requests++;
     session.pool.deadlines.add(this);
   }
 

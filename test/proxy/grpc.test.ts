@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
 import { eventually, standstill } from '../support/patience.ts';
-import { post, Site } from '../support/site.ts';
+import { get, post, Site } from '../support/site.ts';
 import {
   ACK,
   DATA,
@@ -236,6 +236,26 @@ test('an endpoint that says goodbye finishes what it has, and the next request g
   }
   assert.equal((await before.message()).body, 'ok');
   assert.equal((await after.message()).body, 'ok');
+});
+
+test('requests that lost their connection together meet again on one other', async (t) => {
+  let answering = false;
+  const seen: http2.ServerHttp2Stream[] = [];
+  const { address, sessions } = await endpoint(t, (stream) => {
+    seen.push(stream);
+    if (answering) stream.respond({ ':status': 204 }, { endStream: true });
+  });
+  const site = await siteOf(t, [address]);
+  const first = await site.connect();
+  first.say(get());
+  await eventually('a request', () => seen.length === 1);
+  const clients = await Promise.all(Array.from({ length: 20 }, () => site.connect()));
+  for (const client of clients) client.say(get());
+  await eventually('all of them', () => seen.length === 21);
+  answering = true;
+  sessions[0]!.destroy();
+  for (const client of clients) assert.match((await client.message()).line, /^HTTP\/1\.1 204 /);
+  assert.equal(sessions.length, 2);
 });
 
 test('a request that was refused unread is sent again, whatever it is', async (t) => {
