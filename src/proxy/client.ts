@@ -11,7 +11,7 @@ import { piece } from '../http/piece.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { End } from '../upstream/asker.ts';
 import { lastAnswer, OPTIONS_LINES, redirectLines } from './answer.ts';
-import { type Client as ClientConnection, UNIX_PEER } from './clients.ts';
+import type { Client as ClientConnection } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import type { Manner } from './manner.ts';
@@ -615,7 +615,9 @@ export class Client implements ClientConnection, Requester, Expiring {
   #reset(): void {
     const shutting = this.socket.writableEnded && this.socket.writableLength === 0;
     // Of TLS the end is not sealed then, which says the same.
-    if (shutting || this.address === UNIX_PEER || this.scheme === 'https') this.socket.destroy();
+    // One of the Unix kind has no address of its own, whoever a PROXY header says is at the other end.
+    const unix = this.socket.localAddress === undefined;
+    if (shutting || unix || this.scheme === 'https') this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 
