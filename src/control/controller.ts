@@ -123,7 +123,7 @@ export class Controller implements Insight {
   }
 
   verdict(rollout: string): Verdict | undefined {
-    return this.#verdicts.get(rollout);
+    return this.#verdicts.get(rollout) ?? this.#lead.verdict(rollout);
   }
 
   missing(rollout: string): readonly string[] {

@@ -4,6 +4,7 @@ import { own } from '../base/own.ts';
 import type { FleetView, ReplicaView } from '../model/api.ts';
 import type { Harm } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
+import type { Verdict } from '../model/verdict.ts';
 import type { Beat, Health, Link, Plane, Sighting } from '../store/link.ts';
 import type { Serving } from './commands.ts';
 import type { Evidence } from './evidence.ts';
@@ -24,6 +25,8 @@ interface Card {
   readonly offset: number;
   /** What each rollout has cost the fleet; said by whoever leads. */
   readonly harm?: Readonly<Record<string, Harm>>;
+  /** What each rollout is judged to be; said by whoever leads. */
+  readonly verdicts?: Readonly<Record<string, Verdict>>;
 }
 
 export interface FleetParts {
@@ -57,6 +60,8 @@ export class Fleet implements Plane, Lead {
   #ahead: number | undefined;
   /** What the fleet knew of each rollout's cost, by its leader. */
   #costs: Readonly<Record<string, Harm>> = {};
+  #verdicts: Readonly<Record<string, Verdict>> = {};
+  #verdictHere: (rollout: string) => Verdict | undefined = () => undefined;
   /** The same when Redis was last reached, and what was known here then; undefined while it is. */
   #cut: Map<string, { readonly fleet: Harm; readonly here: Harm }> | undefined;
   #onceUp: (() => void)[] = [];
@@ -84,6 +89,11 @@ export class Fleet implements Plane, Lead {
     this.#parts.link.follow(this);
   }
 
+  /** What is thought of a rollout here is told to the others while this replica leads. */
+  tell(verdict: (rollout: string) => Verdict | undefined): void {
+    this.#verdictHere = verdict;
+  }
+
   /** Is ready to lead, or is so no more. */
   set willing(willing: boolean) {
     this.#willing = willing;
@@ -107,7 +117,9 @@ export class Fleet implements Plane, Lead {
     const { link, version, evidence, workers } = this.#parts;
     const { rollouts = {} } = this.#state();
     const leads = this.stand().at === 'leads';
-    const harms = leads ? Object.keys(rollouts).flatMap((id) => harmOf(id, evidence)) : [];
+    const ids = leads ? Object.keys(rollouts) : [];
+    const harms = ids.flatMap((id) => named(id, evidence.harm(id)?.harm));
+    const verdicts = ids.flatMap((id) => named(id, this.#verdictHere(id)));
     return {
       name: link.names.replica,
       version,
@@ -115,7 +127,7 @@ export class Fleet implements Plane, Lead {
       workers: workers(),
       sources: this.#sharing.ownSources(evidence.sources()),
       offset: this.#beat?.offset ?? 0,
-      ...(leads && { harm: Object.fromEntries(harms) }),
+      ...(leads && { harm: Object.fromEntries(harms), verdicts: Object.fromEntries(verdicts) }),
     };
   }
 
@@ -125,9 +137,11 @@ export class Fleet implements Plane, Lead {
     this.#beat = beat;
     this.#ahead = beat.now - beat.at;
     this.#cut = undefined;
-    const leader = beat.replicas.find(({ leads }) => leads);
-    const { harm } = (leader?.card ?? {}) as Partial<Card>;
+    // What this replica says itself is no news, and would hide what the leader before it had seen.
+    const leader = beat.replicas.find(({ self, leads }) => leads && self !== this.#parts.link.self);
+    const { harm, verdicts } = (leader?.card ?? {}) as Partial<Card>;
     if (harm !== undefined) this.#costs = harm;
+    if (verdicts !== undefined) this.#verdicts = verdicts;
     if (led === undefined && beat.token !== undefined) log.info({}, 'this replica leads the fleet');
     if (led !== undefined && beat.token === undefined) log.info({}, 'this replica leads no more');
     this.#sharing.expect(
@@ -155,6 +169,10 @@ export class Fleet implements Plane, Lead {
     const { token, until = 0 } = this.#beat ?? {};
     if (token !== undefined && clock.monotonic() < until) return { at: 'leads', token };
     return link.health.up ? { at: 'follows' } : { at: 'cutOff' };
+  }
+
+  verdict(rollout: string): Verdict | undefined {
+    return this.stand().at === 'leads' ? undefined : own(this.#verdicts, rollout);
   }
 
   inherited(rollout: string): Harm | undefined {
@@ -275,9 +293,8 @@ export function aloneView(
   };
 }
 
-function harmOf(id: string, evidence: Evidence): readonly (readonly [string, Harm])[] {
-  const harm = evidence.harm(id)?.harm;
-  return harm === undefined ? [] : [[id, harm]];
+function named<T>(name: string, value: T | undefined): readonly (readonly [string, T])[] {
+  return value === undefined ? [] : [[name, value]];
 }
 
 function most(a: Harm | undefined, b: Harm): Harm {

@@ -1,4 +1,5 @@
 import type { Harm } from '../model/rollout.ts';
+import type { Verdict } from '../model/verdict.ts';
 
 /** What this replica is to the fleet at a moment. */
 export type Stand =
@@ -12,6 +13,8 @@ export type Stand =
 /** Who decides on rollouts. */
 export interface Lead {
   stand(): Stand;
+  /** What whoever leads thinks of a rollout, as last heard. */
+  verdict(rollout: string): Verdict | undefined;
   /** What a rollout has cost the whole fleet when this replica began to lead, as its forerunner last said. */
   inherited(rollout: string): Harm | undefined;
   /**
@@ -24,6 +27,7 @@ export interface Lead {
 /** Of one there is no doubt. */
 export const ALONE: Lead = {
   stand: () => ({ at: 'leads', token: undefined }),
+  verdict: () => undefined,
   inherited: () => undefined,
   presumed: () => undefined,
 };

@@ -131,6 +131,8 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
     });
     open.push(() => controller.close());
 
+    fleet?.tell((rollout) => controller.verdict(rollout));
+
     const admin = createAdmin({
       commands: control,
       totals,

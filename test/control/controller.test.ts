@@ -358,6 +358,7 @@ describe('the controller of a replica', () => {
     at: Stand = { at: 'leads', token: 'first' };
     harm: ReturnType<Lead['presumed']>;
     stand = () => this.at;
+    verdict = () => undefined;
     inherited = () => undefined;
     presumed = () => this.harm;
   }
