@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { reasonOf } from '../base/reason.ts';
 import { type Address, parseAddress } from '../model/address.ts';
 import {
   DNS,
@@ -139,7 +140,8 @@ export class Group {
     if (this.#quiet) this.#windowSince = this.#world.clock.monotonic();
     member.noted(seen);
     const { consecutive } = this.#policy;
-    if (consecutive > 0 && streak >= consecutive) this.#eject(member, `it failed ${streak} times in a row`);
+    if (consecutive === 0 || streak < consecutive) return;
+    this.#eject(member, `it failed ${streak} times in a row`, this.#probesThatAnswer);
   }
 
   /** Whether nothing will come of time alone. */
@@ -176,10 +178,19 @@ export class Group {
     this.#windowSince = now;
   }
 
-  #eject(member: Member, says: string): void {
+  /**
+   * How many probes in a row say that an endpoint that failed again and again does no more. Those that only
+   * connect do not say so, as what is frozen accepts connections too.
+   */
+  get #probesThatAnswer(): number | undefined {
+    const { health } = this.#doc;
+    return health?.path === undefined ? undefined : (health.rise ?? HEALTH.rise);
+  }
+
+  #eject(member: Member, says: string, probes?: number): void {
     const all = this.members;
     if (!mayEject(all.filter(({ ejected }) => ejected).length, all.length, this.#policy)) return;
-    member.eject(says, this.#world.clock.monotonic(), this.#policy);
+    member.eject(says, this.#world.clock.monotonic(), this.#policy, probes);
     this.#settle();
   }
 
@@ -254,7 +265,7 @@ export class Group {
   async #probing(target: Target, member: Member, signal: AbortSignal): Promise<void> {
     const { health } = this.#doc;
     if (health === undefined) return;
-    const { clock, pause, probe, random } = this.#world;
+    const { clock, pause, random } = this.#world;
     const policy = { ...HEALTH, ...health };
     const { endpoint, at } = target;
     const address = member.address === undefined ? at : (parseAddress(member.address) as Address);
@@ -263,12 +274,21 @@ export class Group {
     while (!signal.aborted && target.members.includes(member)) {
       const began = clock.monotonic();
       const { version } = this;
-      const found = await probe({ endpoint, address, policy, version, service: this.#doc });
+      const found = await this.#probe({ endpoint, address, policy, version, service: this.#doc });
       if (signal.aborted) return;
-      member.found(found, policy);
+      member.found(found, clock.monotonic(), policy);
       this.#settle();
       const wait = jittered(policy.interval, policy.jitter, random());
       await pause(Math.max(0, wait - (clock.monotonic() - began)), signal);
+    }
+  }
+
+  /** Nothing that goes wrong with a probe is to be the end of probing. */
+  async #probe(at: Probed): Promise<Finding> {
+    try {
+      return await this.#world.probe(at);
+    } catch (cause) {
+      return { sound: false, says: `it could not be probed: ${reasonOf(cause)}` };
     }
   }
 

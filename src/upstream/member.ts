@@ -3,6 +3,15 @@ import { type Checked, checked, UNCHECKED } from './checked.ts';
 import { ejectionTime, remembered, type Seen } from './ejection.ts';
 import type { Finding } from './probe.ts';
 
+interface Ejected {
+  readonly until: number;
+  /** Sound probes in a row that end it before. */
+  readonly enough: number;
+  /** Those there have been. */
+  readonly sound: number;
+  readonly says: string;
+}
+
 /** One address of a version's endpoint, and all that is known of how it does. Times are monotonic ms. */
 export class Member {
   readonly endpoint: string;
@@ -17,7 +26,7 @@ export class Member {
   window: Seen = NOTHING;
   #checked: Checked = UNCHECKED;
   #finding: Finding | undefined;
-  #ejected: { readonly until: number; readonly says: string } | undefined;
+  #ejected: Ejected | undefined;
   /** Ejections that still count, and since when there was none. */
   #inARow = 0;
   #quietSince = 0;
@@ -56,11 +65,15 @@ export class Member {
     return this.#finding?.says ?? 'it was not probed';
   }
 
-  found(finding: Finding, terms: { readonly rise: number; readonly fall: number }): void {
+  found(finding: Finding, now: number, terms: { readonly rise: number; readonly fall: number }): void {
     this.probes[finding.sound ? 'sound' : 'failed']++;
     this.#checked = checked(this.#checked, finding.sound, terms);
     // One that does not change the state does not explain it either.
     if (this.#checked.up === finding.sound) this.#finding = finding;
+    if (this.#ejected === undefined) return;
+    const sound = finding.sound ? this.#ejected.sound + 1 : 0;
+    if (sound >= this.#ejected.enough) this.#release(now);
+    else this.#ejected = { ...this.#ejected, sound };
   }
 
   /** Nobody probes it any more: nothing is known of it. */
@@ -76,24 +89,32 @@ export class Member {
     };
   }
 
-  eject(says: string, now: number, policy: EjectionPolicy): void {
+  /** `probes`: so many in a row that find it sound end the first ejection early; undefined if none do. */
+  eject(says: string, now: number, policy: EjectionPolicy, probes: number | undefined): void {
     this.#inARow = remembered(this.#inARow, now - this.#quietSince, policy) + 1;
     const time = ejectionTime(this.#inARow, policy);
-    this.#ejected = { until: now + time, says: `${says}; it is left alone for ${time / 1000} s` };
+    // If probes do not see what is wrong, they are to bring it back less and less often.
+    const enough = probes === undefined ? Number.POSITIVE_INFINITY : probes * 2 ** (this.#inARow - 1);
+    const until = `it is left alone for ${time / 1000} s`;
+    const before = probes === undefined ? '' : `, or until ${enough} probes in a row find it sound`;
+    this.#ejected = { until: now + time, enough, sound: 0, says: `${says}; ${until}${before}` };
     this.window = NOTHING;
     this.ejections++;
   }
 
   /** Lets it come back when its time is over. */
   release(now: number): void {
-    if (this.#ejected === undefined || now < this.#ejected.until) return;
-    this.#ejected = undefined;
-    this.#quietSince = now;
+    if (this.#ejected !== undefined && now >= this.#ejected.until) this.#release(now);
   }
 
   use(used: boolean, now: number): void {
     if (used && !this.used) this.back = now;
     this.used = used;
+  }
+
+  #release(now: number): void {
+    this.#ejected = undefined;
+    this.#quietSince = now;
   }
 }
 

@@ -142,6 +142,64 @@ test('with too few left, ejected endpoints are used, but not those that probes s
   assert.deepEqual([state(A).state, state(A).used], ['ejected', true]);
 });
 
+test('probes that find an endpoint sound end its ejection early, and less readily each time', async (t) => {
+  const { world, used, note, state } = groupOf(t, [A, B], { health: { path: '/up' } });
+  await world.turn(5);
+  for (const [probes, says] of [
+    [2, 'it failed 5 times in a row; it is left alone for 10 s, or until 2 probes in a row find it sound'],
+    [4, 'it failed 5 times in a row; it is left alone for 20 s, or until 4 probes in a row find it sound'],
+  ] as const) {
+    note(A, { requests: 5, errors: 5, streak: 5 });
+    assert.equal(state(A).says, says);
+    world.findings.set(A, SOUND);
+    await world.turn();
+    world.findings.set(A, BROKEN);
+    await world.turn();
+    world.findings.set(A, SOUND);
+    await world.turn(probes - 1);
+    assert.deepEqual(used(), [B], 'only those in a row count');
+    await world.turn();
+    assert.deepEqual(used(), [A, B]);
+    assert.equal(state(A).state, 'up');
+  }
+});
+
+test('an ejection that probes could not have caused is not theirs to end', async (t) => {
+  const share = groupOf(t, [A, B], { health: { path: '/up' } });
+  share.note(A, { requests: 100, errors: 60 });
+  share.note(B, { requests: 100 });
+  share.world.clock.wind(10_000);
+  share.group.review();
+  assert.deepEqual(share.used(), [B]);
+  await share.world.turn(20);
+  assert.deepEqual(share.used(), [B], 'a share of errors is nothing that a probe sees');
+  const connecting = groupOf(t, [A, B], { health: {} });
+  connecting.note(A, { requests: 5, errors: 5, streak: 5 });
+  await connecting.world.turn(20);
+  assert.deepEqual(connecting.used(), [B], 'a process that is frozen accepts connections all the same');
+});
+
+for (const [what, broken] of [
+  ['throws', () => Promise.reject(new Error('too many open files'))],
+  [
+    'throws at once',
+    () => {
+      throw new Error('too many open files');
+    },
+  ],
+] as const)
+  test(`a probe that ${what} has failed, and is not the last`, async (t) => {
+    const { world, used, state } = groupOf(t, [A, B], { health: {} });
+    const { probe } = world;
+    world.probe = async (at) => (at.endpoint === A ? broken() : probe(at));
+    await world.turn(5);
+    assert.deepEqual(used(), [B]);
+    assert.equal(state(A).says, 'it could not be probed: too many open files');
+    world.probe = probe;
+    await world.turn(3);
+    assert.deepEqual(used(), [A, B]);
+  });
+
 test('an only endpoint is never ejected, whatever it does', (t) => {
   const { used, note } = groupOf(t, [A]);
   note(A, { requests: 1000, errors: 1000, streak: 1000 });
