@@ -61,7 +61,7 @@ export class Fleet {
         fleet: { name: 'proof', replica: name, lease: 1000, mirror: await scratch(t) },
       });
       const site = await startSite(t, config, env?.(i));
-      const load = new Load(site.proxy, 2, 15);
+      const load = new Load(site.proxy, { clients: 2, pace: 15 });
       t.after(() => load.stop());
       await load.start();
       fleet.replicas.push({ name, site, line, load });

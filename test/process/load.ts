@@ -1,29 +1,42 @@
 import { once } from 'node:events';
+import type { ConnectionOptions } from 'node:tls';
 import { connect, type Peer } from '../support/peer.ts';
+import { connectSecurely } from '../support/secure.ts';
 
 /** Connections that always have a request under way. */
 export const CLIENTS = 16;
 
-/** Keep-alive clients with a new key for every request, and so many ms between an answer and the next request. */
+/** How clients come: how many, how many ms from an answer to the next request, and by TLS or not. */
+interface Way {
+  readonly clients?: number;
+  readonly pace?: number;
+  readonly secure?: ConnectionOptions;
+}
+
+/** Keep-alive clients with a new key for every request. */
 export class Load {
   total = 0;
   readonly versions = new Map<string, number>();
   readonly failures: string[] = [];
-  readonly #url: URL;
+  readonly #address: string;
   readonly #clients: number;
   readonly #pace: number;
+  readonly #secure: ConnectionOptions | undefined;
   #stopped = false;
   #running: Promise<void>[] = [];
 
-  constructor(url: string, clients = CLIENTS, pace = 0) {
-    this.#url = new URL(url);
+  constructor(url: string, { clients = CLIENTS, pace = 0, secure }: Way = {}) {
+    this.#address = new URL(url).host;
     this.#clients = clients;
     this.#pace = pace;
+    this.#secure = secure;
   }
 
   async start(): Promise<void> {
     const peers = await Promise.all(
-      Array.from({ length: this.#clients }, () => connect(`${this.#url.hostname}:${this.#url.port}`)),
+      Array.from({ length: this.#clients }, () =>
+        this.#secure === undefined ? connect(this.#address) : connectSecurely(this.#address, this.#secure),
+      ),
     );
     this.#running = peers.map((peer, client) => this.#ask(peer, client));
   }
