@@ -129,9 +129,21 @@ function families({
     ),
     perVersion(
       'counter',
+      'spillway_retries_refused_total',
+      'Retries that were not made since their budget was spent, by version.',
+      ({ retriesRefused: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'counter',
       'spillway_rescues_total',
       'Requests that this version failed and another answered or was asked to.',
       ({ rescues: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'counter',
+      'spillway_rescues_refused_total',
+      'Requests that this version failed and no other was asked to answer since the budget was spent.',
+      ({ rescuesRefused: value }, labels) => [{ value, labels }],
     ),
     perVersion(
       'histogram',
@@ -152,6 +164,12 @@ function families({
       'spillway_in_flight_requests',
       'Requests at this moment.',
       ({ inFlight: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'gauge',
+      'spillway_pending_requests',
+      'Requests that wait for a connection, or for one to be connected, at this moment.',
+      ({ pending: value }, labels) => [{ value, labels }],
     ),
     perVersion(
       'gauge',

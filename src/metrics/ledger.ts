@@ -13,6 +13,8 @@ export class Ledger {
   readonly service: string;
   readonly version: string;
   inFlight = 0;
+  /** Cannot be sent yet: there is no connection, or one still connecting. */
+  pending = 0;
   /** Open now: tunnels and event streams. */
   streams = 0;
   readonly #codes = new Uint32Array(CODES);
@@ -21,7 +23,9 @@ export class Ledger {
   readonly #duration = new Uint32Array(BUCKETS);
   #errors = 0;
   #retries = 0;
+  #retriesRefused = 0;
   #rescues = 0;
+  #rescuesRefused = 0;
   #latencySum = 0;
   #durationSum = 0;
   /** Most versions have no streams. */
@@ -94,10 +98,28 @@ export class Ledger {
     this.#retries++;
   }
 
+  /** One would have been made, but there have been too many. */
+  refuseRetry(): void {
+    this.#touched = true;
+    this.#retriesRefused++;
+  }
+
   /** What failed here is given to another version. */
   rescue(): void {
     this.#touched = true;
     this.#rescues++;
+  }
+
+  /** It would have been given, but there have been too many. */
+  refuseRescue(): void {
+    this.#touched = true;
+    this.#rescuesRefused++;
+  }
+
+  /** So many more requests cannot be sent yet, or less. */
+  hold(change: 1 | -1): void {
+    this.#touched = true;
+    this.pending += change;
   }
 
   /** The increases since the last call, or undefined if nothing happened. */
@@ -111,7 +133,9 @@ export class Ledger {
       errors: this.#errors,
       faults: sparse(this.#faults, 0),
       retries: this.#retries,
+      retriesRefused: this.#retriesRefused,
       rescues: this.#rescues,
+      rescuesRefused: this.#rescuesRefused,
       latency: sparse(this.#latency, 0),
       duration: sparse(this.#duration, 0),
       latencySum: this.#latencySum,
@@ -122,11 +146,14 @@ export class Ledger {
       streamDurationSum: this.#streamDurationSum,
       streams: this.streams,
       inFlight: this.inFlight,
+      pending: this.pending,
     };
     this.#errors = 0;
     this.#streamDurationSum = 0;
     this.#retries = 0;
+    this.#retriesRefused = 0;
     this.#rescues = 0;
+    this.#rescuesRefused = 0;
     this.#latencySum = 0;
     this.#durationSum = 0;
     this.#bytesIn = 0;

@@ -61,11 +61,14 @@ export class VersionTotals {
   /** Counts by bucket: how long streams lasted. */
   readonly streamDuration = new Float64Array(BUCKETS);
   readonly #inFlight = new Map<number, number>();
+  readonly #pending = new Map<number, number>();
   readonly #streams = new Map<number, number>();
   #streamDurationSum = 0;
   #errors = 0;
   #retries = 0;
+  #retriesRefused = 0;
   #rescues = 0;
+  #rescuesRefused = 0;
   #latencySum = 0;
   #durationSum = 0;
   #bytesIn = 0;
@@ -80,8 +83,16 @@ export class VersionTotals {
     return this.#retries;
   }
 
+  get retriesRefused(): number {
+    return this.#retriesRefused;
+  }
+
   get rescues(): number {
     return this.#rescues;
+  }
+
+  get rescuesRefused(): number {
+    return this.#rescuesRefused;
   }
 
   /** Milliseconds. */
@@ -107,6 +118,11 @@ export class VersionTotals {
   /** Requests at this moment, as the workers last told. */
   get inFlight(): number {
     return sum(this.#inFlight.values());
+  }
+
+  /** Requests that cannot be sent at this moment, as the workers last told. */
+  get pending(): number {
+    return sum(this.#pending.values());
   }
 
   /** Streams open at this moment, as the workers last told. */
@@ -135,16 +151,20 @@ export class VersionTotals {
     this.#streams.set(worker, counts.streams);
     this.#errors += counts.errors;
     this.#retries += counts.retries;
+    this.#retriesRefused += counts.retriesRefused;
     this.#rescues += counts.rescues;
+    this.#rescuesRefused += counts.rescuesRefused;
     this.#latencySum += counts.latencySum;
     this.#durationSum += counts.durationSum;
     this.#bytesIn += counts.bytesIn;
     this.#bytesOut += counts.bytesOut;
     this.#inFlight.set(worker, counts.inFlight);
+    this.#pending.set(worker, counts.pending);
   }
 
   forget(worker: number): void {
     this.#inFlight.delete(worker);
+    this.#pending.delete(worker);
     this.#streams.delete(worker);
   }
 

@@ -13,8 +13,12 @@ export interface LedgerCounts {
   readonly faults: readonly number[];
   /** Attempts after the first, at this version. */
   readonly retries: number;
+  /** Those that were not made, since the budget was spent. */
+  readonly retriesRefused: number;
   /** Exchanges that failed here and were given to another version. */
   readonly rescues: number;
+  /** Those that were not, since the budget was spent. */
+  readonly rescuesRefused: number;
   /** [bucket, count] pairs, flat: last byte of the request sent → response head. */
   readonly latency: readonly number[];
   /** [bucket, count] pairs, flat: first byte of the request → exchange over. */
@@ -35,4 +39,6 @@ export interface LedgerCounts {
   readonly streams: number;
   /** In flight at this moment: not an increase, the number itself. */
   readonly inFlight: number;
+  /** Those of them that cannot be sent yet, and of those given here by another version. */
+  readonly pending: number;
 }

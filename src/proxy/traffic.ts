@@ -12,7 +12,6 @@ export class Traffic {
   /** Requests that this version answers for others at this moment, less those that others answer for it. */
   guests = 0;
   #ledger: Ledger | undefined;
-  #unsent = 0;
   #settled: (() => void)[] = [];
 
   constructor(service: string, version: string) {
@@ -33,7 +32,7 @@ export class Traffic {
 
   /** Requests that cannot be sent yet. */
   get pending(): number {
-    return this.#unsent;
+    return this.#ledger?.pending ?? 0;
   }
 
   /** The ledger, if there was a request. */
@@ -43,12 +42,13 @@ export class Traffic {
 
   /** A request was given to this version and cannot be sent yet: no connection, or one still connecting. */
   hold(): void {
-    this.#unsent++;
+    this.ledger.hold(1);
   }
 
   /** That request was sent, or never will be. */
   unhold(): void {
-    if (--this.#unsent > 0) return;
+    this.ledger.hold(-1);
+    if (this.pending > 0) return;
     const settled = this.#settled;
     this.#settled = [];
     for (const tell of settled) tell();
@@ -56,7 +56,7 @@ export class Traffic {
 
   /** Resolves when every request given to this version so far has been sent or given up. */
   settled(): Promise<void> {
-    if (this.#unsent === 0) return Promise.resolve();
+    if (this.pending === 0) return Promise.resolve();
     return new Promise((resolve) => this.#settled.push(resolve));
   }
 }

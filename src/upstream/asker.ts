@@ -5,8 +5,8 @@ import type { Fault } from '../model/fault.ts';
 export type End = string | undefined;
 
 /**
- * Whoever sent a request to an endpoint and wants the answer: the exchange, one floor up. Positions are in
- * the buffer given, which is good only until the call returns.
+ * Whoever sent a request to an endpoint and wants the answer: the attempts of `proxy/`, one floor up.
+ * Positions are in the buffer given, which is good only until the call returns.
  */
 export interface Asker {
   /** A request that had to wait for a connection may take one now. */

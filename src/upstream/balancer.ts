@@ -9,6 +9,13 @@ export interface Place {
   readonly back: number | undefined;
 }
 
+/** A pool that may be used. It belongs to one balancer, while a pool may be in several. */
+export interface Choice {
+  readonly pool: Pool;
+  /** It alone in `tried`; those beyond the 31st of the version share one. */
+  readonly bit: number;
+}
+
 /** With this part of its share an endpoint begins that comes back. */
 const FIRST = 0.1;
 
@@ -27,19 +34,19 @@ export function ramp(age: number, slowStart: number): number {
  * comes after them.
  */
 export class Balancer {
-  #pools: readonly Pool[];
-  #used: readonly Pool[];
+  #pools: readonly Pool[] = [];
+  #used: readonly Choice[] = [];
   /** Ejected ones: better than nobody. */
-  #last: readonly Pool[] = [];
+  #last: readonly Choice[] = [];
   /** Since when those have been back that do not yet take their full share; undefined when there are none. */
-  #warming: Map<Pool, number> | undefined;
+  #warming: Map<Choice, number> | undefined;
   #slowStart = 0;
   readonly #random: () => number;
 
   constructor(pools: readonly Pool[], random: () => number = Math.random) {
-    this.#pools = pools;
-    this.#used = pools;
     this.#random = random;
+    const used = (pool: Pool): Place => ({ pool, out: false, back: undefined });
+    this.seat(pools.map(used), 0);
   }
 
   /** All of them, used or not. */
@@ -55,54 +62,57 @@ export class Balancer {
   /** Takes over how the endpoints stand. */
   seat(places: readonly Place[], slowStart: number): void {
     this.#pools = places.map(({ pool }) => pool);
-    const used = places.filter(({ out }) => out === false);
-    this.#used = used.map(({ pool }) => pool);
-    this.#last = places.flatMap(({ pool, out }) => (out === 'ejected' ? [pool] : []));
     this.#slowStart = slowStart;
-    const warming = used.flatMap(({ pool, back }) => (back === undefined ? [] : [[pool, back] as const]));
-    this.#warming = warming.length === 0 ? undefined : new Map(warming);
+    const used: Choice[] = [];
+    const last: Choice[] = [];
+    const warming = new Map<Choice, number>();
+    for (const [index, { pool, out, back }] of places.entries()) {
+      const choice = { pool, bit: 1 << Math.min(index, 30) };
+      if (out === 'ejected') last.push(choice);
+      if (out !== false) continue;
+      used.push(choice);
+      if (back !== undefined) warming.set(choice, back);
+    }
+    this.#used = used;
+    this.#last = last;
+    this.#warming = warming.size === 0 ? undefined : warming;
   }
 
-  /** A pool that was not tried yet (`tried` has the bits of those that were), or undefined when there is none. */
-  pick(tried: number): Pool | undefined {
+  /** One that was not tried yet (`tried` has the bits of those that were), or undefined when there is none. */
+  pick(tried: number): Choice | undefined {
     if (tried === 0) {
       const choice = this.#lessLoaded(this.#used);
-      if (choice !== undefined && !choice.avoided)
+      if (choice !== undefined && !choice.pool.avoided)
         return this.#warming === undefined ? choice : this.#spare(choice, this.#warming);
     }
-    const untried = (pool: Pool) => (tried & this.bit(pool)) === 0;
+    const untried = ({ bit }: Choice) => (tried & bit) === 0;
     const used = this.#used.filter(untried);
     const last = this.#last.filter(untried);
     return this.#fit(used) ?? this.#fit(last) ?? this.#lessLoaded(used) ?? this.#lessLoaded(last);
   }
 
-  /** The bit of a pool in `tried`. Endpoints beyond the 31st share one. */
-  bit(pool: Pool): number {
-    return 1 << Math.min(this.#pools.indexOf(pool), 30);
+  #fit(choices: readonly Choice[]): Choice | undefined {
+    return this.#lessLoaded(choices.filter(({ pool }) => !pool.avoided));
   }
 
-  #fit(pools: readonly Pool[]): Pool | undefined {
-    return this.#lessLoaded(pools.filter((pool) => !pool.avoided));
-  }
-
-  #lessLoaded(pools: readonly Pool[]): Pool | undefined {
-    const count = pools.length;
-    if (count < 2) return pools[0];
+  #lessLoaded(choices: readonly Choice[]): Choice | undefined {
+    const count = choices.length;
+    if (count < 2) return choices[0];
     const first = Math.floor(this.#random() * count);
     const second = (first + 1 + Math.floor(this.#random() * (count - 1))) % count;
-    return pools[second]!.load < pools[first]!.load ? pools[second] : pools[first];
+    return choices[second]!.pool.load < choices[first]!.pool.load ? choices[second] : choices[first];
   }
 
   /** The choice, or, if it is still warming up and its turn did not come, one that is warm. */
-  #spare(choice: Pool, warming: Map<Pool, number>): Pool {
+  #spare(choice: Choice, warming: Map<Choice, number>): Choice {
     const back = warming.get(choice);
     if (back === undefined) return choice;
-    const share = ramp(choice.deadlines.now - back, this.#slowStart);
+    const share = ramp(choice.pool.deadlines.now - back, this.#slowStart);
     if (share === 1) {
       warming.delete(choice);
       if (warming.size === 0) this.#warming = undefined;
     }
     if (share === 1 || this.#random() < share) return choice;
-    return this.#fit(this.#used.filter((pool) => !warming.has(pool))) ?? choice;
+    return this.#fit(this.#used.filter((each) => !warming.has(each))) ?? choice;
   }
 }

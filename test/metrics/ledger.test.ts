@@ -30,6 +30,8 @@ test('every number of an exchange is told once', () => {
   ledger.retry();
   ledger.retry();
   ledger.rescue();
+  ledger.refuseRetry();
+  for (let i = 0; i < 3; i++) ledger.refuseRescue();
   ledger.streamBegins();
   ledger.streamBegins();
   ledger.streamEnds(90);
@@ -41,7 +43,9 @@ test('every number of an exchange is told once', () => {
     errors: 1,
     faults: [kind(FAULTS.refused), 2, kind(FAULTS.headTimeout), 1],
     retries: 2,
+    retriesRefused: 1,
     rescues: 1,
+    rescuesRefused: 3,
     latency: [bucketOf(12.5), 1],
     duration: [bucketOf(20.25), 1],
     latencySum: 12.5,
@@ -52,6 +56,7 @@ test('every number of an exchange is told once', () => {
     streamDurationSum: 90,
     streams: 1,
     inFlight: 0,
+    pending: 0,
   });
   assert.equal(ledger.collect(), undefined);
 });
@@ -65,6 +70,16 @@ test('what is in flight is told as it is, not as it changed', () => {
   const counts = ledger.collect();
   assert.equal(counts?.inFlight, 1);
   assert.deepEqual(counts?.codes, [200, 1]);
+});
+
+test('what waits to be sent is told as it is, and again when it was sent', () => {
+  const ledger = new Ledger('app', 'v');
+  ledger.begin();
+  ledger.hold(1);
+  assert.equal(ledger.collect()?.pending, 1);
+  ledger.hold(-1);
+  assert.equal(ledger.collect()?.pending, 0);
+  assert.equal(ledger.collect(), undefined);
 });
 
 test('an exchange without an answer has a duration and no latency', () => {

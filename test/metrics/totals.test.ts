@@ -37,12 +37,14 @@ test('what workers counted adds up', () => {
 
 test('what is in flight is the number itself, and goes with the worker; counts stay', () => {
   const totals = new Totals();
-  totals.add([counts({ codes: [200, 10], inFlight: 5 })], 1);
-  totals.add([counts({ inFlight: 2 })], 1);
+  totals.add([counts({ codes: [200, 10], inFlight: 5, pending: 3 })], 1);
+  totals.add([counts({ inFlight: 2, pending: 1 })], 1);
   totals.add([counts({ inFlight: 4 })], 2);
   assert.equal(totals.of('web', 'v1')?.inFlight, 6);
+  assert.equal(totals.of('web', 'v1')?.pending, 1);
   totals.forget(1);
   assert.equal(totals.of('web', 'v1')?.inFlight, 4);
+  assert.equal(totals.of('web', 'v1')?.pending, 0);
   assert.equal(totals.of('web', 'v1')?.summary().requests, 10);
   totals.add([counts({ codes: [200, 1], inFlight: 1 })], 1);
   assert.equal(totals.of('web', 'v1')?.inFlight, 5);

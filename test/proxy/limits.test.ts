@@ -47,11 +47,13 @@ test('an endpoint is sent no more at a time than it may have in flight; the rest
   await peer.message();
   const second = await ask();
   await eventually('the second request to wait', () => site.counted('v').inFlight === 2);
+  assert.equal(site.pending('v'), 1);
   const { body } = await (await ask()).message();
   assert.equal(JSON.parse(body).fault, 'overloaded');
   peer.say(ok('first'));
   assert.equal((await first.message()).body, 'first');
   await peer.message();
+  assert.equal(site.pending('v'), 0);
   peer.say(ok('second'));
   assert.equal((await second.message()).body, 'second');
   assert.equal(origin.peers.length, 1);

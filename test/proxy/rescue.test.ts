@@ -186,6 +186,7 @@ test('a rescue costs no more than its budget', async (t) => {
   for (let i = 0; i < 20; i++) lines.push((await site.get()).line);
   assert.equal(stable.requests, 10);
   assert.equal(lines.filter((line) => line.includes(' 502 ')).length, 10);
+  assert.deepEqual(site.refused('canary'), { retries: 0, rescues: 10 });
 });
 
 test('a version that the traffic was taken from meanwhile rescues by the table of the moment', async (t) => {

@@ -141,6 +141,7 @@ test('an outage costs no more attempts than the budget has', async (t) => {
   const site = await Site.open(t, { app: { versions: { v: [origin.address] }, retries } });
   for (let i = 0; i < 50; i++) await site.get();
   assert.equal(origin.requests, 55);
+  assert.deepEqual(site.refused('v'), { retries: 45, rescues: 0 });
 });
 
 test('a budget outlives tables', async (t) => {

@@ -9,7 +9,9 @@ export function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
     errors: 0,
     faults: [],
     retries: 0,
+    retriesRefused: 0,
     rescues: 0,
+    rescuesRefused: 0,
     latency: [],
     duration: [],
     latencySum: 0,
@@ -20,6 +22,7 @@ export function counts(over: Partial<LedgerCounts> = {}): LedgerCounts {
     streamDurationSum: 0,
     streams: 0,
     inFlight: 0,
+    pending: 0,
     ...over,
   };
 }

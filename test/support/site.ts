@@ -158,26 +158,37 @@ export class Site {
 
   /** How often requests to a version were sent again, and how often another version took one over, so far. */
   repeated(version: string, service = 'app'): { retries: number; rescues: number } {
-    this.#counts.push(...this.plane.collect());
-    const of = this.#counts.filter((each) => each.service === service && each.version === version);
-    return {
-      retries: of.reduce((total, each) => total + each.retries, 0),
-      rescues: of.reduce((total, each) => total + each.rescues, 0),
-    };
+    const of = this.#of(version, service);
+    return { retries: total(of, 'retries'), rescues: total(of, 'rescues') };
+  }
+
+  /** How often that was not done, so far, since the budget was spent. */
+  refused(version: string, service = 'app'): { retries: number; rescues: number } {
+    const of = this.#of(version, service);
+    return { retries: total(of, 'retriesRefused'), rescues: total(of, 'rescuesRefused') };
   }
 
   /** Streams of a version that are open, and that have ended so far. */
   streams(version: string, service = 'app'): { open: number; ended: number } {
-    this.#counts.push(...this.plane.collect());
-    const of = this.#counts.filter((each) => each.service === service && each.version === version);
+    const of = this.#of(version, service);
     const ended = Object.values(sum(of.map((each) => each.streamDuration)));
     return { open: of.at(-1)?.streams ?? 0, ended: ended.reduce((total, count) => total + count, 0) };
   }
 
+  /** Requests that cannot be sent to a version at the moment. */
+  pending(version: string, service = 'app'): number {
+    return this.#of(version, service).at(-1)?.pending ?? 0;
+  }
+
+  /** All that was collected so far of a version. */
+  #of(version: string, service: string): LedgerCounts[] {
+    this.#counts.push(...this.plane.collect());
+    return this.#counts.filter((each) => each.service === service && each.version === version);
+  }
+
   /** What was counted so far of a version. */
   counted(version: string, service = 'app'): Counted {
-    this.#counts.push(...this.plane.collect());
-    const of = this.#counts.filter((each) => each.service === service && each.version === version);
+    const of = this.#of(version, service);
     return {
       codes: sum(of.map((each) => each.codes)),
       faults: Object.fromEntries(
@@ -186,7 +197,7 @@ export class Site {
           count,
         ]),
       ),
-      errors: of.reduce((total, each) => total + each.errors, 0),
+      errors: total(of, 'errors'),
       inFlight: of.at(-1)?.inFlight ?? 0,
     };
   }
@@ -203,6 +214,13 @@ export function get(fields = '', target = '/'): string {
 
 export function post(body: string, fields = ''): string {
   return `POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: ${body.length}\r\n${fields}\r\n${body}`;
+}
+
+function total(
+  counts: readonly LedgerCounts[],
+  of: 'errors' | 'retries' | 'retriesRefused' | 'rescues' | 'rescuesRefused',
+): number {
+  return counts.reduce((sum, each) => sum + each[of], 0);
 }
 
 /** Adds up flat [index, count] pairs. */
