@@ -1,5 +1,6 @@
 import type { Decision } from '../model/verdict.ts';
 import type { Pair } from './evidence.ts';
+import { tellsOf } from './history.ts';
 import type { Levels } from './intervals.ts';
 import { logWealth } from './mixture.ts';
 import { type Metric, metricThreshold, type Policy, srmThreshold } from './policy.ts';
@@ -78,6 +79,8 @@ export function suspicious(policy: Policy, metric: Metric, { mixture }: Detector
 /** Whether a metric has anything to go by. Counted metrics are silent when all is well, series are not. */
 export function hasData(metric: Metric, state: JudgeState): boolean {
   if (metric.kind === 'gauge') return state.detectors[metric.name]!.missing < MISSING;
+  if (metric.kind === 'errorHistory' || metric.kind === 'latencyHistory')
+    return tellsOf(metric.kind, state.past);
   return !metric.kind.startsWith('latency') || state.scale !== undefined;
 }
 

@@ -1,11 +1,12 @@
 import type { Batch, Marked, Pair, Tick } from './evidence.ts';
+import { PAST_RATIOS, type Past, pastStake } from './history.ts';
 import { bernoulliIncrement, labelIncrement, markIncrement } from './label.ts';
 import { type LatencyScale, latencyMark, latencyShifts, SLOWDOWNS } from './latency.ts';
 import { ERROR_POLICIES, type Metric, type MetricKind, type Policy } from './policy.ts';
 
 /**
  * Rollback detectors: what each kind of metric bets on, and how a tick becomes bets. The ceiling is the only
- * one that looks at the canary alone; gauges the only ones without a coin.
+ * one that looks at the canary alone; gauges and histories the only ones without a coin.
  */
 const ALTERNATIVES: Readonly<Record<Exclude<MetricKind, 'errorCeiling'>, readonly number[]>> = {
   errorRatio: ERROR_POLICIES.increase.ratios,
@@ -15,6 +16,8 @@ const ALTERNATIVES: Readonly<Record<Exclude<MetricKind, 'errorCeiling'>, readonl
   conversion: [0.8, 0.6, 0.4, 0.2, 0.05],
   value: [0.1, 0.2, 0.4, 0.8],
   gauge: [0.25, 0.5, 0.75, 0.9],
+  errorHistory: PAST_RATIOS,
+  latencyHistory: PAST_RATIOS,
 };
 
 /** What a metric bets on: ratios, slow-downs, shifts, rates, or parts of the money. */
@@ -30,8 +33,14 @@ export interface Stake {
   readonly events: number;
 }
 
-/** The bets of one tick. Without a scale, latency is not judged now. */
-export function stake(metric: Metric, policy: Policy, tick: Tick, scale: LatencyScale | undefined): Stake {
+/** The bets of one tick. Without a scale, latency is not judged now; without a past, nothing is by it. */
+export function stake(
+  metric: Metric,
+  policy: Policy,
+  tick: Tick,
+  scale: LatencyScale | undefined,
+  past: Past | undefined,
+): Stake {
   const grid = alternatives(metric, policy);
   const labels = (of: (batch: Batch) => Pair | undefined): Stake =>
     labelStake(tick.batches, of, grid, metric.provenAbove);
@@ -60,6 +69,9 @@ export function stake(metric: Metric, policy: Policy, tick: Tick, scale: Latency
     }
     case 'gauge':
       return gaugeStake(tick.samples?.[metric.name] ?? null, grid);
+    case 'errorHistory':
+    case 'latencyHistory':
+      return pastStake(metric.kind, past, tick, policy);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   usedUp,
 } from './decision.ts';
 import { alternatives } from './detectors.ts';
+import { pastBound, tellsOf } from './history.ts';
 import { likeliestRatio, rateInterval, ratioInterval } from './intervals.ts';
 import { believedRatio, logWealth } from './mixture.ts';
 import { floorGain, promotionGain } from './planning.ts';
@@ -91,6 +92,7 @@ function reasons(
     ...(named ? [named.says] : []),
     `The canary ${armSays(policy, canary)}; stable ${armSays(policy, stable)}.`,
     ratioSays(ratio),
+    ...pastSays(policy, state),
     ...(canary.p50 && stable.p50
       ? [`The canary took ${latencySays(canary)}; stable ${latencySays(stable)}.`]
       : []),
@@ -134,6 +136,8 @@ function comparison(policy: Policy, state: JudgeState, verdict: Verdict): string
   if (state.seen.business[reason]) return ` ${businessSays(policy, state, metric)}`;
   const { kind } = metric;
   const { canary, stable } = verdict;
+  if (kind === 'errorHistory' && state.past)
+    return ` It failed ${percent(canary.rate.value ?? 0)} of the time, stable ${percent(state.past.failures / state.past.requests)} in the minutes before.`;
   if (kind === 'errorRatio' || kind === 'errorCeiling')
     return ` It failed ${percent(canary.rate.value ?? 0)} of the time, stable ${percent(stable.rate.value ?? 0)}.`;
   if ((kind === 'latencyShift' || kind === 'latencyP95' || kind === 'latencyP99') && canary.p50 && stable.p50)
@@ -207,6 +211,20 @@ function metricResult(policy: Policy, state: JudgeState, metric: Metric): TestRe
   const seen = state.seen.business[name] ? ` ${businessSays(policy, state, metric)}` : '';
   const says = `${name}: ${odds(evidence)} against the canary, of ${odds(threshold)} needed, from ${events} of its events${short}.${seen}`;
   return { name, standing, evidence, threshold, events, ...(ratio !== undefined && { ratio }), says };
+}
+
+/** What the canary is compared with when nothing is kept on stable. */
+function pastSays(policy: Policy, { step, past }: JudgeState): string[] {
+  if (policy.steps[step]!.weight < 1) return [];
+  if (past === undefined)
+    return [
+      'Nothing is kept on stable, and too little is known of it before: there is nothing to compare with.',
+    ];
+  const { failures, requests } = past;
+  const slow = tellsOf('latencyHistory', past) ? ', and how slow it was' : '';
+  return [
+    `Nothing is kept on stable, so the canary is compared with what stable did in the minutes before: it failed ${count(failures)} of ${count(requests)} requests${slow}. Failing more than ${percent(pastBound('errorHistory', past, policy))} is held against the canary. No coin was tossed for that, so what changes with the hour counts too.`,
+  ];
 }
 
 /** What was seen of a business metric in this step. */

@@ -30,6 +30,14 @@ export function rateInterval(k: number, n: number, alpha: number): Interval {
   return [k === 0 ? 0 : edge(seen, 0, plausible), k === n ? 1 : edge(seen, 1, plausible)];
 }
 
+/** The highest plausible rate after `k` of `n`, at confidence 1 - alpha, if they are looked at once (Chernoff 1952). */
+export function rateBound(k: number, n: number, alpha: number): number {
+  if (k >= n) return 1;
+  const against = (p: number): number =>
+    (k === 0 ? 0 : k * Math.log(k / (n * p))) + (n - k) * (Math.log1p(-k / n) - Math.log1p(-p));
+  return edge(k / n, 1, (p) => p === k / n || against(p) < Math.log(1 / alpha));
+}
+
 /** Bad units by propensity. */
 export type Levels = readonly (readonly [w: number, canary: number, all: number])[];
 

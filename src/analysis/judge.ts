@@ -2,6 +2,7 @@ import { decide, fires, type Judgement } from './decision.ts';
 import { labelStake, SRM_RATIOS, slow, stake } from './detectors.ts';
 import { addMarked, type Batch, type Marked, type Pair, soundPart, type Tick } from './evidence.ts';
 import { blames, environmentFails, guardRow, incident, refer, watch } from './guards.ts';
+import type { Past } from './history.ts';
 import type { LatencyScale } from './latency.ts';
 import { advance, bet, logWealth } from './mixture.ts';
 import { type Metric, type Policy, srmThreshold } from './policy.ts';
@@ -31,6 +32,7 @@ export function judge(
   const failing = environmentFails(guards, t, policy);
   const warm = t - before.stepStart >= policy.latencyWarmup;
   const scale = warm ? before.scale : undefined;
+  const past = before.past && { ...before.past, tails: before.past.tails && warm };
 
   const srm = bet(before.srm, labelStake(tick.batches, (batch) => batch.units, SRM_RATIOS).increments);
   const valid = logWealth(srm) < srmThreshold(policy);
@@ -41,7 +43,7 @@ export function judge(
     const old = advanced(before.detectors[metric.name]!, t);
     const ceiling = metric.kind === 'errorCeiling';
     // The ceiling looks at the canary alone, so what stable suffers too must not count for it.
-    const next = ceiling && failing ? old : staked(old, policy, metric, tick, scale);
+    const next = ceiling && failing ? old : staked(old, policy, metric, tick, scale, past);
     const acts = ceiling && valid && !metric.holdOnly && fires(policy, metric, next);
     const shared = acts && !blames(guards, t, policy);
     detectors[metric.name] = shared
@@ -76,8 +78,9 @@ function staked(
   metric: Metric,
   tick: Tick,
   scale: LatencyScale | undefined,
+  past: Past | undefined,
 ): Detector {
-  const { increments, events } = stake(metric, policy, tick, scale);
+  const { increments, events } = stake(metric, policy, tick, scale, past);
   const sample = tick.samples?.[metric.name];
   return {
     ...detector,

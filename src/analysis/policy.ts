@@ -70,7 +70,10 @@ export type MetricKind =
   | 'latencyP99'
   | 'conversion'
   | 'value'
-  | 'gauge';
+  | 'gauge'
+  /** Against stable's past, once nothing is kept on it. */
+  | 'errorHistory'
+  | 'latencyHistory';
 
 export interface Metric {
   readonly name: string;

@@ -1,6 +1,7 @@
 import { alternatives, SRM_RATIOS } from './detectors.ts';
 import { type Marked, type Pair, stablePart, type Trials } from './evidence.ts';
 import { type Guards, NO_GUARDS } from './guards.ts';
+import type { Past } from './history.ts';
 import type { Levels } from './intervals.ts';
 import { type LatencyCounts, type LatencyScale, latencyScale } from './latency.ts';
 import { type Mixture, startAtOnce, startMixture } from './mixture.ts';
@@ -25,6 +26,8 @@ export interface JudgeState {
   readonly phiLatency: number;
   /** Left out: no baseline, so latency is not judged in this step. */
   readonly scale?: LatencyScale;
+  /** What stable did before this step; left out: nothing is known of it, or there is a coin. */
+  readonly past?: Past;
   readonly guards: Guards;
   readonly seen: Seen;
   /** Parts of ticks that held a number which is none, and were left out. */
@@ -78,7 +81,7 @@ export function startJudge(policy: Policy, baseline: LatencyCounts | undefined, 
 /**
  * The next step, or the same again with another weight: its weight is live at `t`. Promotion is shown afresh
  * in every step. In sticky mode the detectors are new too, since a key may err in two steps: their share of
- * alpha is one step's.
+ * alpha is one step's. `past`: what stable did before, for a step in which nothing is kept on it.
  */
 export function startStep(
   state: JudgeState,
@@ -86,11 +89,13 @@ export function startStep(
   step: number,
   t: number,
   baseline: LatencyCounts | undefined,
+  past?: Past,
 ): JudgeState {
   const { detectors, srm, guards, ignored } = state;
   const sticky = policy.mode === 'sticky';
   return {
     ...freshStep(policy, step, t, baseline),
+    ...(past && past.requests >= policy.minBaseline && { past }),
     detectors: sticky ? freshDetectors(policy, step, t) : detectors,
     srm: sticky ? startAtOnce(SRM_RATIOS.length) : srm,
     guards: { ...NO_GUARDS, rows: guards.rows },

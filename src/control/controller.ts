@@ -240,8 +240,13 @@ export class Controller implements Insight {
     let watch = this.#watches.get(id);
     if (watch?.epoch !== epoch) {
       const before = evidence.baseline(name, baseline);
-      recordings.add(id, { type: 'epoch', t, baseline: before, anew: watch === undefined });
-      watch = watchEpoch(watch, rollout, before, t);
+      const past = service.trial.past && {
+        ...service.trial.past,
+        tails: service.trial.latency?.p95 !== undefined,
+      };
+      const anew = watch === undefined;
+      recordings.add(id, { type: 'epoch', t, baseline: before, ...(past && { past }), anew });
+      watch = watchEpoch(watch, rollout, before, t, past);
     }
     const sampled = samples.take(rollout);
     const tick = { ...(evidence.take(id, t) ?? { t, batches: [] }), ...(sampled && { samples: sampled }) };
@@ -298,9 +303,10 @@ export class Controller implements Insight {
     this.#rollbacks.set(key, { service, cause, count });
   }
 
-  /** Since nobody has looked, milliseconds: at most since it last moved. */
+  /** Since nobody has looked, milliseconds: at most since it last moved, or wrote down that it was there. */
   #away({ phase, history }: Rollout): number {
-    const moved = Math.max(phase.since, ...history.slice(-1).map(({ at }) => Date.parse(at)));
+    const looked = phase.at === 'baking' ? (phase.looked ?? 0) : 0;
+    const moved = Math.max(phase.since, looked, ...history.slice(-1).map(({ at }) => Date.parse(at)));
     return Math.max(0, this.#parts.clock.now() - moved);
   }
 

@@ -4,12 +4,13 @@ import { DEFAULT_POLICY } from '../analysis/policy.ts';
 import type { Clock } from '../base/clock.ts';
 import { own } from '../base/own.ts';
 import { Gathering, NO_HARM } from '../metrics/gathering.ts';
-import { RecentLatency } from '../metrics/recent.ts';
+import { Recent } from '../metrics/recent.ts';
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import type { Harm, SeenSoFar } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import { isEnded } from '../rollout/move.ts';
+import type { Marks } from './rollouts.ts';
 
 /** A worker tells several times a second; after so many ms without a word it is missing. */
 const SILENCE = 2_000;
@@ -38,7 +39,7 @@ interface Ongoing {
  */
 export class Evidence {
   readonly #clock: Clock;
-  readonly #recent = new RecentLatency();
+  readonly #recent = new Recent();
   /** By rollout. */
   #ongoing = new Map<string, Ongoing>();
   /** Since when each source has been there, monotonic ms. */
@@ -118,7 +119,7 @@ export class Evidence {
     }
   }
 
-  /** What a source counted of all its traffic; the latencies in it are remembered for some minutes. */
+  /** What a source counted of all its traffic; it is remembered for some minutes. */
   remember(ledgers: readonly LedgerCounts[]): void {
     this.#recent.add(ledgers, this.#clock.monotonic());
   }
@@ -182,15 +183,16 @@ export class Evidence {
 
   /** A version's latencies in the last five minutes, by the judge's buckets. */
   baseline(service: string, version: string): LatencyCounts {
-    return this.#recent.of(service, version, this.#clock.monotonic());
+    return this.#recent.latency(service, version, this.#clock.monotonic());
   }
 
-  /** Above which of the judge's buckets a version's requests are slow; undefined: it has answered too few. */
-  marks(service: string, version: string): { readonly p95: number; readonly p99: number } | undefined {
+  /** What a version did in the last five minutes, and what of it is slow; that is left out if it answered too few. */
+  marks(service: string, version: string): Marks {
     const counts = this.baseline(service, version);
     const total = counts.reduce((sum, [, count]) => sum + count, 0);
     const scale = total < DEFAULT_POLICY.minBaseline ? undefined : latencyScale(counts);
-    return scale && { p95: scale.b95, p99: scale.b99 };
+    const past = this.#recent.requests(service, version, this.#clock.monotonic());
+    return { past, ...(scale && { slow: { p95: scale.b95, p99: scale.b99 } }) };
   }
 }
 

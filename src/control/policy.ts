@@ -8,6 +8,7 @@ import {
   type Metric,
 } from '../analysis/policy.ts';
 import type { MetricRequest, Phase, Plan, Rollout } from '../model/rollout.ts';
+import { isAlone } from '../rollout/words.ts';
 
 /** Steps that sticky alpha is kept for besides the plan's: begun again after a restart, or by hand. */
 const SPARE_STEPS = 3;
@@ -29,13 +30,32 @@ export function judgePolicy({ plan, policy }: Pick<Rollout, 'plan' | 'policy'>):
     errorCeiling: policy.errorCeiling,
     latencyTolerance: policy.latencyTolerance,
     latencySlack: policy.latencySlack,
-    metrics: policy.metrics.filter(({ use }) => use !== 'off').map(metricOf),
+    metrics: [...policy.metrics, ...(isAlone(plan) ? unsaid(policy.metrics) : [])]
+      .filter(({ use, kind }) => use !== 'off' && (isAlone(plan) || !HISTORIES[kind]))
+      .map(metricOf),
     steps: [
       ...plan.steps.map(({ weight, atLeast }) => stepOf(weight, atLeast)),
       stepOf(100 - plan.bake.keepWarm, plan.bake.for),
     ],
     spareSteps: SPARE_STEPS,
   };
+}
+
+/** What is compared with the past when nothing is kept on the old version, and with whose part of alpha. */
+const HISTORIES: Partial<Record<MetricRequest['kind'], readonly MetricRequest['kind'][]>> = {
+  errorHistory: ['errorRatio'],
+  latencyHistory: ['latencyP95', 'latencyP99', 'latencyShift'],
+};
+
+/** Those of them of which nothing is said: each looked at if what it stands for is. */
+function unsaid(metrics: readonly MetricRequest[]): MetricRequest[] {
+  return (['errorHistory', 'latencyHistory'] as const).flatMap((kind) => {
+    const like = metrics.find((metric) => metric.use !== 'off' && HISTORIES[kind]!.includes(metric.kind));
+    if (like === undefined || metrics.some((metric) => metric.kind === kind || metric.name === kind))
+      return [];
+    const held = like.use === 'holdOnly' && { use: like.use };
+    return [{ name: kind, kind, ...(like.weight !== undefined && { weight: like.weight }), ...held }];
+  });
 }
 
 /** The step of the judge's policy that a phase belongs to. */
@@ -83,7 +103,9 @@ function metricOf({
     ...(kind === 'conversion' && worse === 'higher' && { ratios: ERROR_POLICIES.increase.ratios }),
     ...(ratios && { ratios }),
     ...(provenAbove !== undefined && { provenAbove }),
-    holdOnly: use === 'holdOnly' || (use === undefined && (kind === 'gauge' || by === 'version')),
+    holdOnly:
+      use === 'holdOnly' ||
+      (use === undefined && (kind === 'gauge' || kind === 'latencyHistory' || by === 'version')),
     ...(required && { required }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Tick } from '../analysis/evidence.ts';
+import type { Past } from '../analysis/history.ts';
 import type { LatencyCounts } from '../analysis/latency.ts';
 import type { Harm, Policy, Rollout, RolloutEvent, SeenSoFar } from '../model/rollout.ts';
 import type { Verdict } from '../model/verdict.ts';
@@ -11,7 +12,13 @@ export type Line =
   /** How the rollout stands from here on, without its secrets. */
   | { readonly type: 'rollout'; readonly rollout: Rollout }
   /** An epoch begins. `anew`: with a judge that knows nothing, as after a restart. */
-  | { readonly type: 'epoch'; readonly t: number; readonly baseline: LatencyCounts; readonly anew: boolean }
+  | {
+      readonly type: 'epoch';
+      readonly t: number;
+      readonly baseline: LatencyCounts;
+      readonly past?: Past;
+      readonly anew: boolean;
+    }
   /** One look, at so many ms since 1970. */
   | ({ readonly type: 'look'; readonly at: number } & Seen)
   /** It could not go on from here. */
@@ -71,7 +78,7 @@ export function* replay(lines: Iterable<Line>, policy?: Policy): Generator<Repla
     if (line.type === 'rollout') {
       rollout = { ...line.rollout, ...(policy && { policy }) };
     } else if (line.type === 'epoch' && rollout) {
-      watch = watchEpoch(line.anew ? undefined : watch, rollout, line.baseline, line.t);
+      watch = watchEpoch(line.anew ? undefined : watch, rollout, line.baseline, line.t, line.past);
     } else if (line.type === 'look' && rollout && watch) {
       const { epoch } = rollout;
       const { verdict, events, ...after } = looked(watch, rollout, line);

@@ -30,10 +30,11 @@ export interface Happening {
   readonly digest: string;
 }
 
-/** The judge's latency buckets above which the baseline's slowest 5 % and 1 % lie. */
+/** What the baseline was like in the minutes before. */
 export interface Marks {
-  readonly p95: number;
-  readonly p99: number;
+  readonly past: NonNullable<Trial['past']>;
+  /** The judge's latency buckets above which its slowest 5 % and 1 % lie. */
+  readonly slow?: { readonly p95: number; readonly p99: number };
 }
 
 /** The rollout of a service that is under way. */
@@ -94,7 +95,7 @@ function madeTrue(service: Service, rollout: Rollout, effect: Effect, circumstan
       const { trial: _, ...rest } = service;
       return effect.epoch === undefined
         ? rest
-        : { ...rest, trial: trialOf(rollout, effect.epoch, circumstances) };
+        : { ...rest, trial: trialOf(rollout, effect.epoch, pastOf(service, rollout, circumstances)) };
     }
     case 'quarantine': {
       const since = new Date(circumstances.now).toISOString();
@@ -128,10 +129,18 @@ function weighted(
   return resplit({ ...service, wholes }, weights, 'rollback', circumstances) ?? service;
 }
 
+/** What the baseline was like; once it has no traffic, what it was like when it had. */
+function pastOf({ trial }: Service, rollout: Rollout, { marks }: Circumstances): Partial<Marks> {
+  if (trial?.rollout !== rollout.id || trial.past === undefined)
+    return marks?.(rollout.service, rollout.baseline) ?? {};
+  const { p95, p99 } = trial.latency ?? {};
+  return { past: trial.past, ...(p95 !== undefined && p99 !== undefined && { slow: { p95, p99 } }) };
+}
+
 function trialOf(
-  { id, service, baseline, candidate, policy }: Rollout,
+  { id, baseline, candidate, policy, weight }: Rollout,
   epoch: number,
-  { marks }: Circumstances,
+  { slow, past }: Partial<Marks>,
 ): Trial {
   const { mode, latencyTolerance: tolerance, latencySlack: slack, metrics } = policy;
   const business = metrics
@@ -147,7 +156,9 @@ function trialOf(
     baseline,
     candidate,
     sticky: mode === 'sticky',
-    latency: { tolerance, slack, ...marks?.(service, baseline) },
+    latency: { tolerance, slack, ...slow },
+    // While the baseline has traffic of its own there is better to compare with.
+    ...(weight === 100 && past && { past }),
     ...(business.length > 0 && { business }),
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Tick } from '../analysis/evidence.ts';
 import { explain } from '../analysis/explain.ts';
+import type { Past } from '../analysis/history.ts';
 import { judge } from '../analysis/judge.ts';
 import type { LatencyCounts } from '../analysis/latency.ts';
 import type { Policy as JudgePolicy } from '../analysis/policy.ts';
@@ -23,13 +24,14 @@ export interface Watch {
 
 /**
  * A watch over the epoch that a rollout is in now, at `t` on a clock of seconds that never goes back.
- * `baseline`: the baseline's latencies of the minutes before.
+ * `baseline`: the baseline's latencies of the minutes before. `past`: what it did before it had no traffic any more.
  */
 export function watchEpoch(
   before: Watch | undefined,
   rollout: Rollout,
   baseline: LatencyCounts,
   t: number,
+  past?: Past,
 ): Watch {
   const { epoch, plan, phase } = rollout;
   const policy = before?.policy ?? judgePolicy(rollout);
@@ -39,8 +41,8 @@ export function watchEpoch(
   return {
     policy,
     epoch,
-    judge: startStep(before?.judge ?? startJudge(policy, latencies, t), policy, step, t, latencies),
-    digest: chained(before?.digest ?? '', { epoch, step, t, baseline: latencies }),
+    judge: startStep(before?.judge ?? startJudge(policy, latencies, t), policy, step, t, latencies, past),
+    digest: chained(before?.digest ?? '', { epoch, step, t, baseline: latencies, past }),
   };
 }
 

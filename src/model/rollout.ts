@@ -424,11 +424,13 @@ export const MetricSchema = Type.Object(
       'conversion',
       'value',
       'gauge',
+      'errorHistory',
+      'latencyHistory',
     ]),
     use: Type.Optional(
       Type.Enum(['on', 'off', 'holdOnly'], {
         description:
-          'holdOnly: may hold a promotion back, never roll back. Default on; of a gauge, and by version, holdOnly.',
+          'holdOnly: may hold a promotion back, never roll back. Default on; of a gauge, of latencyHistory, and by version, holdOnly.',
       }),
     ),
     weight: Type.Optional(
@@ -618,7 +620,20 @@ const SteppingSchema = Type.Object(
   },
   CLOSED,
 );
-const BakingSchema = Type.Object({ at: Type.Literal('baking'), since, standing, late }, CLOSED);
+const BakingSchema = Type.Object(
+  {
+    at: Type.Literal('baking'),
+    since,
+    looked: Type.Optional(
+      Type.Integer({
+        description: 'When time was last written down, ms since 1970: a restart goes on from there.',
+      }),
+    ),
+    standing,
+    late,
+  },
+  CLOSED,
+);
 
 const RunningSchema = Type.Union([
   AtStartSchema,

@@ -79,6 +79,16 @@ export const TrialSchema = Type.Object(
         { additionalProperties: false, description: 'How latency is counted.' },
       ),
     ),
+    past: Type.Optional(
+      Type.Object(
+        { requests: Type.Integer({ minimum: 0 }), failures: Type.Integer({ minimum: 0 }) },
+        {
+          additionalProperties: false,
+          description:
+            'What the baseline did in the minutes before it had no traffic any more: all there is to compare with then.',
+        },
+      ),
+    ),
     business: Type.Optional(
       Type.Array(
         Type.Object(

@@ -38,7 +38,8 @@ import { byHand, clockSet, done, newer, reloaded, restarted, wayBack } from './w
  *
  * Other things that happen, wherever it stands. A newer rollout: this one goes back; in the bake it counts as
  * promoted. No endpoint left: back. Set to 0 by hand: that is a rollback. A restart: it goes on where it was,
- * the time away does not count, and lost evidence is gathered again from the beginning of the step. The clock
+ * the time away does not count, and lost evidence is gathered again: from the beginning of a step, but time
+ * baked stays. For that it is written down while it bakes, as nothing else is while nothing happens. The clock
  * was set: the times in here are moved along, so that no step becomes longer or shorter. A reload: nothing,
  * unless a version has other endpoints by it, for then the step begins again.
  */

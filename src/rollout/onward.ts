@@ -55,10 +55,18 @@ function evidenceSays({ phase, plan, policy }: In<'stepping'>, seen: SeenSoFar |
     : `${seen?.keys} users without a finding`;
 }
 
+/** How finely the time baked is written down, for a restart: in so many parts, and of a minute at least. */
+const MARKS = 100;
+const MINUTE = 60;
+
 /** Ends the bake when its time is over. */
 export function baked(rollout: In<'baking'>, _: Event<'tick'>, now: number): Outcome {
   const { phase, plan } = rollout;
-  if (now - phase.since < plan.bake.for * 1000) return stay(rollout);
+  const { for: length } = plan.bake;
+  if (now - phase.since < length * 1000) {
+    const due = (phase.looked ?? phase.since) + 1000 * Math.max(MINUTE, length / MARKS);
+    return stay(now < due ? rollout : { ...rollout, phase: { ...phase, looked: now } });
+  }
   const says = `baked for ${duration(plan.bake.for)}`;
   return isSuspect(rollout)
     ? beLate(rollout, `${says}, but the candidate looks suspicious; it bakes on`, now)

@@ -23,7 +23,11 @@ export function isCounted({ epoch }: Rollout): boolean {
 
 /** The same phase, begun so many ms later. */
 export function later<P extends Phase>(phase: P, ms: number): P {
-  const moved = { ...phase, since: Math.round(phase.since + ms) };
+  const moved = {
+    ...phase,
+    since: Math.round(phase.since + ms),
+    ...('looked' in phase && phase.looked !== undefined && { looked: Math.round(phase.looked + ms) }),
+  };
   return moved.at === 'paused' ? { ...moved, kept: later(moved.kept, ms) } : moved;
 }
 
@@ -34,6 +38,12 @@ export function afresh<P extends Phase>(phase: P, now: number): P {
   if (phase.at !== 'stepping' && phase.at !== 'baking') return phase;
   const { standing: _, late: __, ...rest } = phase;
   return { ...rest, since: now } as P;
+}
+
+/** Evidence is lost. A step begins again; time baked has been baked, and only what was thought of it is gone. */
+export function bereft<P extends Phase>(phase: P, now: number): P {
+  if (phase.at === 'paused') return { ...phase, kept: bereft(phase.kept, phase.since) };
+  return phase.at === 'baking' ? { ...afresh(phase, now), since: phase.since } : afresh(phase, now);
 }
 
 /** At a door: every gate is to be asked again. */

@@ -4,7 +4,7 @@ import type { Catalogue } from './catalogue.ts';
 import { PRESETS } from './presets.ts';
 import { USUAL_BAKE, USUAL_STEP } from './usual.ts';
 import { windowFault } from './window.ts';
-import { duration, goal, percent } from './words.ts';
+import { duration, goal, isAlone, percent } from './words.ts';
 
 /**
  * The plan of a strategy, or a sentence that says what is wrong with it and the cure. `own`: what names stand
@@ -169,7 +169,9 @@ export function tellPlan({ steps, gates, bake }: Plan): string[] {
   const start = at('start', gates);
   const promotion = at('promotion', gates);
   const end = at('bake', gates);
-  const warm = bake.keepWarm > 0 ? `, ${percent(bake.keepWarm)} kept on the old version` : '';
+  const warm = isAlone({ bake })
+    ? ', compared with what the old version did before'
+    : `, ${percent(bake.keepWarm)} kept on the old version`;
   return [
     ...(start === '' ? [] : [`first: ${start}`]),
     ...steps.map((step) => {

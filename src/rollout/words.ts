@@ -80,13 +80,18 @@ export function status(rollout: Rollout, now: number, verdict?: Verdict): string
       return `${place} for ${gone}${late}; ${outlook(verdict) ?? goal(step)}`;
     }
     case 'baking':
-      return `${place} for ${gone} of ${duration(plan.bake.for)}${phase.late ? '; held, as the candidate looks suspicious' : ''}`;
+      return `${place} for ${gone} of ${duration(plan.bake.for)}${isAlone(plan) ? ', compared with what was before, as nothing is kept on the old version' : ''}${phase.late ? '; held, as the candidate looks suspicious' : ''}`;
     case 'paused':
       return `${place} for ${gone}${phase.by === undefined ? '' : ` by ${phase.by}`}: ${phase.says}`;
     case 'promoted':
     case 'rolledBack':
       return `${place}: ${phase.says}`;
   }
+}
+
+/** Whether nothing is kept on the old version in the bake. */
+export function isAlone({ bake }: Pick<Plan, 'bake'>): boolean {
+  return bake.for > 0 && bake.keepWarm === 0;
 }
 
 function outlook(verdict: Verdict | undefined): string | undefined {

@@ -4,7 +4,7 @@ import { asksPeople, gatesOf } from './gates.ts';
 import { isEnded, move, note, type Outcome, stay, withoutErrand } from './move.ts';
 import { promoted } from './onward.ts';
 import { halt } from './pauses.ts';
-import { afresh, type Event, isCounted, type Live, later, unpassed } from './phases.ts';
+import { afresh, bereft, type Event, isCounted, type Live, later, unpassed } from './phases.ts';
 import { duration, percent } from './words.ts';
 
 /** What is done on things that happen around a rollout. */
@@ -48,7 +48,7 @@ export function restarted(rollout: Live, { evidence, away }: Event<'restart'>, n
   const phase = later(rollout.phase, Math.max(0, away));
   if (evidence === 'kept') return away > 0 ? stay({ ...rollout, phase }) : stay(rollout);
   const says = `Spillway was away for ${duration(away / 1000)} and lost its evidence, which is gathered again`;
-  return move(rollout, { phase: afresh(phase, now), says, fresh: isCounted(rollout) }, now);
+  return move(rollout, { phase: bereft(phase, now), says, fresh: isCounted(rollout) }, now);
 }
 
 /** The wall clock was set. */

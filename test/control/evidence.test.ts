@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { latencyBucket } from '../../src/analysis/latency.ts';
 import { bucketOf } from '../../src/base/histogram.ts';
 import { Evidence } from '../../src/control/evidence.ts';
-import type { LedgerCounts } from '../../src/model/counts.ts';
 import type { ByArm, TrialCounts } from '../../src/model/evidence.ts';
 import type { Rollout } from '../../src/model/rollout.ts';
 import type { State } from '../../src/model/state.ts';
 import { HandClock } from '../support/clock.ts';
+import { counts } from '../support/counts.ts';
 import { stateOf } from '../support/site.ts';
 
 /** A shop that is in this epoch of rollout r1, or, without one, at a door of it. */
@@ -132,26 +132,31 @@ test('a worker that says nothing for two seconds is missing, not idle', () => {
   assert.deepEqual(evidence.missing('r1'), [], 'with a new epoch everybody has time to hear of it');
 });
 
-test("a version's usual latency is known once it has answered five hundred times", () => {
+test("a version's errors are known, and its usual latency once it has answered five hundred times", () => {
   const { clock, evidence } = gathering();
   const answered = (ms: number, count: number) =>
     evidence.remember([
-      {
+      counts({
         service: 'shop',
         version: 'stable',
-        latency: [bucketOf(ms), count] as readonly number[],
-      } as LedgerCounts,
+        codes: [200, count],
+        errors: count / 10,
+        latency: [bucketOf(ms), count],
+      }),
     ]);
   answered(3, 450);
   answered(41, 40);
-  assert.equal(evidence.marks('shop', 'stable'), undefined);
+  assert.deepEqual(evidence.marks('shop', 'stable'), { past: { requests: 490, failures: 49 } });
   answered(170, 10);
   assert.deepEqual(evidence.baseline('shop', 'stable'), [
     [latencyBucket(3), 450],
     [latencyBucket(41), 40],
     [latencyBucket(170), 10],
   ]);
-  assert.deepEqual(evidence.marks('shop', 'stable'), { p95: latencyBucket(41), p99: latencyBucket(170) });
+  assert.deepEqual(evidence.marks('shop', 'stable'), {
+    past: { requests: 500, failures: 50 },
+    slow: { p95: latencyBucket(41), p99: latencyBucket(170) },
+  });
   clock.wind(6 * 60_000);
   assert.deepEqual(evidence.baseline('shop', 'stable'), []);
 });

@@ -203,14 +203,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   status: (script) => status(script.rollout, script.now),
   /** What is still to be done, as it would be done again after a crash. */
   errands: (script) => script.rollout.errands.map(({ id }) => id).join('\n') || 'none',
-  /** traffic TIME PER-MINUTE [canary=RATE stable=RATE]: real verdicts on simulated traffic. */
+  /** traffic TIME PER-MINUTE [canary=RATE stable=RATE past=FAILED/REQUESTS]: real verdicts on simulated traffic. */
   traffic(script, [time = '', perMinute = '', ...words]) {
     const { canary = 0, stable = 0 } = numbers(words);
+    const { bad: failures, trials: requests } = arm(words, 'past');
     const { rollout, now, told } = simulate(script.rollout, script.now, {
       seconds: seconds(time),
       perMinute: Number(perMinute),
       rates: { candidate: canary, baseline: stable },
       seed: 7,
+      ...(requests > 0 && { past: { requests, failures } }),
     });
     script.adopt(rollout, now);
     return told;

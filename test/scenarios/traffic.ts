@@ -16,6 +16,8 @@ interface Traffic {
   /** Error rates, parts of 1. */
   readonly rates: { readonly candidate: number; readonly baseline: number };
   readonly seed: number;
+  /** What stable did before it had no traffic any more. */
+  readonly past?: { readonly requests: number; readonly failures: number };
 }
 
 const MINUTE = 60;
@@ -27,13 +29,20 @@ const MINUTE = 60;
 export function simulate(
   before: Rollout,
   start: number,
-  { seconds, perMinute, rates, seed }: Traffic,
+  { seconds, perMinute, rates, seed, past }: Traffic,
 ): { readonly rollout: Rollout; readonly now: number; readonly told: string } {
   const next = chance(seed);
   const policy = judgePolicy(before);
   const told: string[] = [];
   let rollout = before;
-  let state: JudgeState = startJudge(policy, undefined);
+  let state: JudgeState = startStep(
+    startJudge(policy, undefined),
+    policy,
+    judgedStep(before.plan, before.phase),
+    0,
+    undefined,
+    past && { ...past, tails: false },
+  );
   let epoch = rollout.epoch;
   let verdict: Verdict | undefined;
   let t = 0;
