@@ -1,8 +1,11 @@
 import type { LookupAddress } from 'node:dns';
+import { readFileSync } from 'node:fs';
 import { isIP, type LookupFunction } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity, type SecureContextOptions } from 'node:tls';
 import { Client, errors } from 'undici';
 import { reasonOf } from '../base/reason.ts';
 import { parseAddress } from '../model/address.ts';
+import type { EndpointTls } from '../model/tls.ts';
 import { NoAnswer } from './fault.ts';
 import { isPrivate } from './guard.ts';
 import type { World } from './world.ts';
@@ -13,6 +16,9 @@ export interface Way {
   readonly socketPath?: string;
   /** The only addresses that will be connected to, whatever the name should lead to by then. */
   readonly addresses?: readonly LookupAddress[];
+  /** On what terms TLS is spoken there, where they are not the usual ones. */
+  readonly secure?: SecureContextOptions &
+    Pick<ConnectionOptions, 'servername' | 'checkServerIdentity' | 'rejectUnauthorized'>;
 }
 
 export interface Request {
@@ -68,13 +74,40 @@ export async function wayTo(url: URL, allowPrivate: boolean, world: World): Prom
   return { origin: url.origin, addresses };
 }
 
-/** The way straight to an endpoint of a version. Throws NoAnswer when the text is no address. */
-export function wayToEndpoint(endpoint: string): Way {
+/** The way straight to an endpoint of a version, as its requests go. Throws NoAnswer when there is none. */
+export function wayToEndpoint(endpoint: string, tls?: EndpointTls): Way {
   const address = parseAddress(endpoint);
   if (typeof address === 'string') throw new NoAnswer(`"${endpoint}" is not an address: ${address}`, false);
+  const scheme = tls === undefined ? 'http' : 'https';
+  const secure = tls && { secure: termsTo('host' in address ? address.host : 'localhost', tls) };
   return 'path' in address
-    ? { origin: 'http://localhost', socketPath: address.path }
-    : { origin: `http://${endpoint}` };
+    ? { origin: `${scheme}://localhost`, socketPath: address.path, ...secure }
+    : { origin: `${scheme}://${endpoint}`, ...secure };
+}
+
+/** On these terms the endpoint is believed, and told who asks. */
+function termsTo(
+  host: string,
+  { ca, cert, key, serverName = host, verify = true }: EndpointTls,
+): NonNullable<Way['secure']> {
+  return {
+    ...(ca !== undefined && { ca: pem(ca) }),
+    ...(cert !== undefined && { cert: pem(cert) }),
+    ...(key !== undefined && { key: pem(key) }),
+    minVersion: 'TLSv1.2',
+    // An IP address is no name to ask for, but one to find in the certificate.
+    ...(isIP(serverName) === 0 && { servername: serverName }),
+    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
+    rejectUnauthorized: verify,
+  };
+}
+
+function pem(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new NoAnswer(`${file} cannot be read: ${reasonOf(error)}`, false, error);
+  }
 }
 
 /**
@@ -84,6 +117,7 @@ export function wayToEndpoint(endpoint: string): Way {
 export async function send(way: Way, request: Request, signal: AbortSignal): Promise<Answer> {
   const client = new Client(way.origin, {
     connect: {
+      ...way.secure,
       ...(way.socketPath !== undefined && { socketPath: way.socketPath }),
       ...(way.addresses !== undefined && { lookup: alwaysTo(way.addresses) }),
     },

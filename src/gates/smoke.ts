@@ -5,7 +5,7 @@ import type { Service } from '../model/state.ts';
 import type { Circumstances } from './circumstances.ts';
 import { NoAnswer } from './fault.ts';
 import { within } from './limit.ts';
-import { type Answer, isYes, send, wayToEndpoint } from './outlet.ts';
+import { type Answer, isYes, send, type Way, wayToEndpoint } from './outlet.ts';
 import { pointedAt } from './pointer.ts';
 import { fail, type GateResult, pass, unknown } from './result.ts';
 import { resolveHeaders } from './secret.ts';
@@ -35,6 +35,7 @@ export async function askSmoke(
   const { candidate } = rollout;
   const endpoints = service.versions[candidate]?.endpoints ?? [];
   if (endpoints.length === 0) return fail(`${candidate} has no endpoint to send requests to`);
+  const tls = (service.versions[candidate]!.tls ?? service.tls) || undefined;
   const usual = { ...usualHost(service), 'x-spillway-version': candidate, 'user-agent': 'spillway' };
   const rounds = gate.repeat ?? 1;
   try {
@@ -42,7 +43,7 @@ export async function askSmoke(
       if (round > 1) await world.pause((gate.pause ?? PAUSE) * 1000, signal);
       for (const endpoint of endpoints) {
         for (const request of gate.requests) {
-          const flaw = await tryOut(request, usual, endpoint, world, signal);
+          const flaw = await tryOut(request, usual, wayToEndpoint(endpoint, tls), world, signal);
           if (flaw !== undefined)
             return fail(`${request.method ?? 'GET'} ${request.path} to ${endpoint}, round ${round}: ${flaw}`);
         }
@@ -60,7 +61,7 @@ export async function askSmoke(
 async function tryOut(
   { method = 'GET', path, headers, body, expect = {} }: SmokeRequest,
   usual: Readonly<Record<string, string>>,
-  endpoint: string,
+  way: Way,
   world: World,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -71,7 +72,6 @@ async function tryOut(
     ...(body !== undefined && { body }),
     most: MOST,
   };
-  const way = wayToEndpoint(endpoint);
   try {
     const limit = expect.within ?? WITHIN;
     return flawOf(await within(limit, world, signal, (signal) => send(way, request, signal)), expect);

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { askSmoke } from '../../src/gates/smoke.ts';
 import type { Gate } from '../../src/model/rollout.ts';
+import type { Service } from '../../src/model/state.ts';
+import { Authority } from '../support/certificates.ts';
 import {
   broken,
   circumstancesOf,
@@ -154,4 +159,31 @@ test('Cancelling ends the rounds at once', async (t) => {
   await world.pausing(1000);
   cancelled.abort(new Error('no longer wanted'));
   await assert.rejects(asking, /no longer wanted/);
+});
+
+test('An endpoint that speaks TLS is asked by TLS, on the terms of its version, and believed only if it is the right one', async (t) => {
+  const ca = new Authority(t);
+  const own = ca.issue('DNS:spillway');
+  const server = createServer(
+    { ...ca.issue('DNS:shop.internal'), ca: ca.cert, requestCert: true, rejectUnauthorized: true },
+    (_request, response) => void response.end(),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const circumstances = circumstancesOf(endpoint);
+  const asked = (tls: Service['tls']) =>
+    askSmoke(
+      gateOf([{ path: '/health' }]),
+      { ...circumstances, service: { ...circumstances.service, ...(tls && { tls }) } },
+      new HandWorld(),
+      untroubled(),
+    );
+  const terms = { ca: ca.file, serverName: 'shop.internal', cert: own.certFile, key: own.keyFile };
+  assert.equal((await asked(terms)).answer, 'pass');
+  assert.equal((await asked({ ...terms, serverName: 'other.internal' })).answer, 'fail');
+  assert.equal((await asked({ ...terms, ca: new Authority(t, 'Another').file })).answer, 'fail');
+  assert.equal((await asked(undefined)).answer, 'fail');
+  assert.equal((await asked({ ...terms, ca: '/nowhere/ca.pem' })).answer, 'unknown');
 });
