@@ -32,14 +32,6 @@ export function lastAnswer(fault: Fault): string {
   return `${lines}connection: close\r\n\r\n${body}`;
 }
 
-/** The answer that sends a client from http to https; `authority` as it was asked for, `target` in origin-form. */
-export function redirectLines(authority: string, port: number, target: string): string {
-  const host = authority.replace(/:\d*$/, '');
-  const path = target.startsWith('/') ? target : `/${target}`;
-  const url = `https://${host}${port === 443 ? '' : `:${port}`}${path}`;
-  return `HTTP/1.1 308 ${STATUS_CODES[308]}\r\nlocation: ${url}\r\ncontent-length: 0\r\n`;
-}
-
 /** The answer to OPTIONS *, which asks the proxy and no service (RFC 9110 §9.3.7). */
 export const OPTIONS_LINES =
   'HTTP/1.1 204 No Content\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';

@@ -2,19 +2,18 @@ import type net from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { INLET } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
-import { text } from '../http/bytes.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { BAD_VERSION, Head, MORE, parseRequest } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
-import { X_FORWARDED_PROTO } from '../http/names.ts';
 import { piece } from '../http/piece.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { End } from '../upstream/asker.ts';
-import { lastAnswer, OPTIONS_LINES, redirectLines } from './answer.ts';
+import { lastAnswer, OPTIONS_LINES } from './answer.ts';
 import type { Client as ClientConnection } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import type { Manner } from './manner.ts';
+import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
 import { Session, speaksHttp2 } from './session.ts';
@@ -133,6 +132,10 @@ export class Client implements ClientConnection, Requester, Expiring {
   /** Whether it waits for a request and nothing of one has come. */
   get idle(): boolean {
     return this.#state === HEAD && !this.#headBegun;
+  }
+
+  get httpsRedirect(): number | undefined {
+    return this.#manner.httpsRedirect;
   }
 
   get hsts(): string {
@@ -349,8 +352,8 @@ export class Client implements ClientConnection, Requester, Expiring {
       this.done();
       return close ? end : bodyStart;
     }
-    if (this.#manner.httpsRedirect !== undefined && !this.#saysHttps(buffer))
-      return this.#redirect(buffer, this.#manner.httpsRedirect) ? end : bodyStart;
+    const elsewhere = redirection(buffer, head, this);
+    if (elsewhere !== undefined) return this.#redirect(elsewhere) ? end : bodyStart;
     this.#old = head.minor === 0;
     this.#close = head.close || this.#lastRequest;
     this.#chunked = false;
@@ -365,19 +368,11 @@ export class Client implements ClientConnection, Requester, Expiring {
     return to;
   }
 
-  /** Whether a trusted peer says that the client came by https. */
-  #saysHttps(buffer: Buffer): boolean {
-    const proto = this.trusted ? head.find(X_FORWARDED_PROTO) : -1;
-    return proto >= 0 && head.value(buffer, proto).toLowerCase() === 'https';
-  }
-
   /** Sends the client to the same URL under https. Returns whether that was its last request. */
-  #redirect(buffer: Buffer, port: number): boolean {
+  #redirect(lines: string): boolean {
     this.#close =
       head.close || head.minor === 0 || head.chunked || head.contentLength > 0 || this.#lastRequest;
-    const named = head.hostStart > 0 ? text(buffer, head.hostStart, head.authorityEnd) : this.localHost;
     this.context.countUnrouted(308);
-    const lines = redirectLines(named, port, text(buffer, head.targetStart, head.targetEnd));
     this.#write(`${lines}${this.#connectionLine}\r\n`);
     this.done();
     return this.#close;

@@ -17,8 +17,7 @@ export function mannerOf({ tls, httpsRedirect, http2 }: Speech): Manner {
     scheme: tls === undefined ? 'http' : 'https',
     hsts: tls?.hsts ?? '',
     httpsRedirect,
-    // Whoever is only to go elsewhere is told so in the simplest way.
-    http2: http2 && httpsRedirect === undefined,
+    http2,
     vouches: tls?.clients?.forward ?? false,
   };
 }

@@ -19,6 +19,8 @@ export interface Requester {
   readonly forwarded: string;
   /** What endpoints are told of the client's certificate, as lines; mostly empty. Part of `forwarded`. */
   readonly credential: string;
+  /** The port of https that every request is sent to; undefined if they are served. */
+  readonly httpsRedirect: number | undefined;
   /** The line that is added to answers without Strict-Transport-Security; mostly empty. */
   readonly hsts: string;
   /** The address the client connected to: what a request without a host can only have meant. */

@@ -8,6 +8,7 @@ import type { End } from '../upstream/asker.ts';
 import { faultAnswer, OPTIONS_LINES } from './answer.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
 import type { Session } from './session.ts';
@@ -97,6 +98,10 @@ export class Stream implements Requester, Expiring {
     return this.#session.peer.credential;
   }
 
+  get httpsRedirect(): number | undefined {
+    return this.#session.peer.httpsRedirect;
+  }
+
   get hsts(): string {
     return this.#session.peer.hsts;
   }
@@ -125,6 +130,12 @@ export class Stream implements Requester, Expiring {
     if (head.asterisk) {
       this.#context.countUnrouted(204);
       this.reply(OPTIONS_LINES, '');
+      return this.done();
+    }
+    const elsewhere = redirection(scratch, head, this);
+    if (elsewhere !== undefined) {
+      this.#context.countUnrouted(308);
+      this.reply(elsewhere, '');
       return this.done();
     }
     this.grpc = isGrpc(list);

@@ -293,3 +293,22 @@ test('where HTTP/2 is not wanted it is not spoken', async (t) => {
   other.say(get());
   assert.equal((await other.message()).body, 'hi');
 });
+
+test('a listener that sends everybody to https does so by prior knowledge as well, with a body or without', async (t) => {
+  const { session, origin } = await siteOf(t, always('served'), { speech: { httpsRedirect: 8443 } });
+  const { status, fields } = await ask(session, { ':path': '/a?b=c', ':authority': 'a.example' });
+  assert.equal(status, 308);
+  assert.equal(fields['location'], 'https://a.example:8443/a?b=c');
+  assert.equal((await ask(session, { ':method': 'POST' }, 'body')).status, 308);
+  assert.equal(origin.requests, 0);
+});
+
+test('HSTS stands in answers to HTTP/2 too', async (t) => {
+  const ca = new Authority(t);
+  const origin = await Origin.open(t, always('served'));
+  const tls = termsOf([ca.issue('DNS:a.example')], { hsts: 'strict-transport-security: max-age=9\r\n' });
+  const site = await Site.open(t, { app: { versions: { v1: [origin.address] } } }, { speech: { tls } });
+  const session = http2.connect(`https://${site.address}`, { ca: ca.cert, servername: 'a.example' });
+  t.after(() => session.destroy());
+  assert.equal((await ask(session, {})).fields['strict-transport-security'], 'max-age=9');
+});
