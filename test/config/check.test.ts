@@ -380,3 +380,33 @@ test('the protocol of endpoints must fit what is said of TLS', () => {
   assert.match(with_('    protocol: h2c\n    tls: {}\n').join('\n'), /h2c is spoken without TLS; write h2/);
   assert.match(with_('    protocol: h2\n').join('\n'), /h2 is spoken over TLS; add tls/);
 });
+
+test('what listeners and endpoints are to speak below HTTP has to fit together', () => {
+  const listening = (more: string) =>
+    faults(GOOD.replace('127.0.0.1:8080\n', `127.0.0.1:8080\n${more}`)).join('\n');
+  const pair = 'certificates: [{ cert: a.pem, key: a.key }]';
+  for (const [written, path, cure] of [
+    [
+      `    tls: { ${pair} }\n    httpsRedirect: 443\n`,
+      'listen[0].httpsRedirect',
+      'put this on a listener without tls',
+    ],
+    [`    tls: { ${pair}, ciphers: NONSENSE }\n`, 'listen[0].tls.ciphers', 'see `openssl ciphers`'],
+    [
+      `    tls: { ${pair}, hsts: { maxAge: 60, preload: true } }\n`,
+      'listen[0].tls.hsts.preload',
+      '31536000 or more',
+    ],
+    ['    proxyProtocol: { from: ["10.0.0.0/40"] }\n', 'listen[0].proxyProtocol.from[0]', 'write 10.0.0.7'],
+    ['    tls: { certificates: [] }\n', 'listen[0].tls.certificates', ''],
+  ] as const) {
+    const said = listening(written);
+    assert.ok(said.includes(path) && said.includes(cure), `${path}: ${said}`);
+  }
+  const calling = (tls: string) => faults(`${GOOD}    tls: ${tls}\n`).join('\n');
+  assert.match(calling('{ cert: a.pem }'), /services\.web\.tls\.key: cert and key belong together/);
+  assert.match(
+    calling('{ ca: a.pem, verify: false }'),
+    /services\.web\.tls\.ca: with verify: false nobody asks/,
+  );
+});
