@@ -1,14 +1,15 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
+import type { Timers } from '../base/timers.ts';
 import { Turns } from '../base/turns.ts';
 import type { AuditEntry, Change, Released, RolloutChange } from '../model/record.ts';
 import type { DecisionRecord } from '../model/rollout.ts';
 import type { ServiceConfig, State } from '../model/state.ts';
 import { type Weights, wholeVersion } from '../model/weights.ts';
 import { type AuditQuery, Fenced, type Store, StoreUnavailable } from '../store/store.ts';
+import { nodeTimers } from '../store/timers.ts';
 import type { ServiceCommand, VersionBody } from './change.ts';
 import {
   type Asking,
@@ -19,7 +20,7 @@ import {
   type Serving,
 } from './commands.ts';
 import { Debts } from './debts.ts';
-import { type Circumstances, type Command, type Decision, decide } from './decide.ts';
+import { type Circumstances, type Command, type Decision, decide, signature } from './decide.ts';
 import type { Launch } from './launch.ts';
 import { rolloutOf, serviceOf } from './lookup.ts';
 import type { Happening, Marks } from './rollouts.ts';
@@ -32,6 +33,8 @@ export interface ControlParts {
   readonly newSalt: () => string;
   /** Where the latencies of a version count as slow. Default: not known. */
   readonly marks?: (service: string, version: string) => Marks | undefined;
+  /** Default: those of Node. */
+  readonly timers?: Timers;
   readonly log: Log;
 }
 
@@ -78,22 +81,28 @@ class StoreControl implements Control {
   readonly #store: Store;
   readonly #serving: Serving;
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #newSalt: () => string;
   readonly #marks: Circumstances['marks'];
   readonly #log: Log;
   readonly #turns = new Turns();
   readonly #debts: Debts;
   readonly #listeners: Listeners<ControlEvent>;
-  readonly #closing = new AbortController();
   #unwatch = (): void => {};
-  #repaying = false;
+  /** Stops waiting for the store to take what is owed to it; undefined while nobody waits. */
+  #repaying: (() => void) | undefined;
+  #closed = false;
   /** The newest truth known here, and announced. Ahead of the store only by what is owed to it. */
   #state: State;
 
-  constructor({ store, serving, clock, newSalt, marks, log }: ControlParts, state: State) {
+  constructor(
+    { store, serving, clock, newSalt, marks, timers = nodeTimers, log }: ControlParts,
+    state: State,
+  ) {
     this.#store = store;
     this.#serving = serving;
     this.#clock = clock;
+    this.#timers = timers;
     this.#newSalt = newSalt;
     this.#marks = marks;
     this.#log = log;
@@ -208,7 +217,8 @@ class StoreControl implements Control {
 
   async close(): Promise<void> {
     this.#unwatch();
-    this.#closing.abort();
+    this.#closed = true;
+    this.#repaying?.();
     try {
       await this.#turns.take(() => this.#debts.repay());
     } catch (err) {
@@ -262,19 +272,20 @@ class StoreControl implements Control {
     for (let attempt = 1; ; attempt++) {
       const before = this.#state;
       const decision = this.#decide(command, circumstances, asking);
-      if (decision === undefined) return { before, after: before, durable: true };
-      const { services, rollouts, entry } = decision;
+      const wanted = decision ?? this.#insistence(command, circumstances);
+      if (wanted === undefined) return { before, after: before, durable: true };
+      const { services, rollouts, entry, urgent } = wanted;
       const next = { services, ...(rollouts && { rollouts }) };
       const writing = this.#store.replace(before.revision, next, entry, asking.fence);
-      const after = await (decision.urgent ? this.#inHaste(writing) : writing).catch(refuseFenced);
+      const after = await (urgent ? this.#inHaste(writing) : writing).catch(refuseFenced);
       if (after !== undefined) {
         this.#serve(after);
         this.#tell(after, [{ ...entry, revision: after.revision }]);
-        return { before, after, durable: true };
+        return { before: decision === undefined ? after : before, after, durable: true };
       }
       await this.#catchUp();
       if (command.type === 'weights') this.#yieldToRollback(command.service, before);
-      if (attempt === ATTEMPTS && !decision.urgent)
+      if (attempt === ATTEMPTS && !urgent)
         throw new Refusal(
           'conflict',
           `others changed the truth ${ATTEMPTS} times while this was tried; ask again`,
@@ -284,16 +295,17 @@ class StoreControl implements Control {
   }
 
   /** Whoever is in a hurry waits so long for the store, and not longer: what is written late is no harm. */
-  async #inHaste(writing: Promise<State | undefined>): Promise<State | undefined> {
+  async #inHaste<T>(answer: Promise<T>): Promise<T> {
     const { patience } = this.#store;
-    if (patience === undefined) return writing;
-    writing.catch(() => {});
-    const late = new AbortController();
-    const tooLong = pause(patience, undefined, { signal: late.signal }).then(() => {
-      throw new StoreUnavailable(`the store has not answered within ${patience} ms`);
+    if (patience === undefined) return answer;
+    answer.catch(() => {});
+    let stop = (): void => {};
+    const tooLong = new Promise<never>((_resolve, reject) => {
+      stop = this.#timers.after(patience, () =>
+        reject(new StoreUnavailable(`the store has not answered within ${patience} ms`)),
+      );
     });
-    tooLong.catch(() => {});
-    return Promise.race([writing, tooLong]).finally(() => late.abort());
+    return Promise.race([answer, tooLong]).finally(stop);
   }
 
   /** Whoever set weights did not know of the rollback that was faster, and would undo it. */
@@ -317,15 +329,38 @@ class StoreControl implements Control {
   ): Outcome {
     const before = this.#state;
     const decision = this.#decide(command, circumstances, asking);
-    if (decision === undefined) return { before, after: before, durable: !this.#debts.any };
+    if (decision === undefined)
+      return { before, after: before, durable: !this.#insist(command, circumstances) };
     if (error !== undefined && !decision.urgent) throw unavailable(error, before);
     const { services, rollouts, entry } = decision;
     const after: State = { services, ...(rollouts && { rollouts }), revision: before.revision + 1 };
     this.#debts.owe({ command: pinned(command, after), circumstances, entry });
     this.#serve(after);
     this.#tell(after, [{ ...entry, revision: after.revision }]);
-    void this.#repayLater();
+    this.#repayLater(0);
     return { before, after, durable: false };
+  }
+
+  /**
+   * Where others write as well a rollback is written even if it changes nothing here: there may be a shift that has
+   * not been heard of, or one that was given up and is still on its way. Of either it takes the place.
+   */
+  #insistence(command: Command, circumstances: Circumstances): Decision | undefined {
+    if (this.#store.link === undefined || command.type !== 'rollback') return undefined;
+    const { services, rollouts } = this.#state;
+    const entry = { ...signature('rollback', circumstances), service: command.service };
+    return { services, ...(rollouts && { rollouts }), entry, urgent: true };
+  }
+
+  /** Owes what a rollback insists on, unless it is owed. Whether anything is owed now. */
+  #insist(command: Command, circumstances: Circumstances): boolean {
+    const insistence = this.#insistence(command, circumstances);
+    const owed = pinned(command, this.#state);
+    if (insistence !== undefined && !this.#debts.includes(owed)) {
+      this.#debts.owe({ command: owed, circumstances, entry: insistence.entry });
+      this.#repayLater(0);
+    }
+    return this.#debts.any;
   }
 
   #decide(command: Command, circumstances: Circumstances, { ifRevision }: Asking): Decision | undefined {
@@ -373,21 +408,17 @@ class StoreControl implements Control {
   }
 
   /** Tries to write what is owed, again and again, until the store has taken it or control is closed. */
-  async #repayLater(): Promise<void> {
-    if (this.#repaying) return;
-    this.#repaying = true;
-    try {
-      for (let attempt = 0; this.#debts.any; attempt++) {
-        await pause(retryDelay(attempt), undefined, { signal: this.#closing.signal });
-        await this.#turns
-          .take(() => this.#follow())
-          .catch((err) => this.#log.warn({ err }, 'a rollback is served, but cannot be written yet'));
-      }
-    } catch {
-      // Closed while waiting; closing makes the last attempt.
-    } finally {
-      this.#repaying = false;
-    }
+  #repayLater(attempt: number): void {
+    if (this.#repaying !== undefined || this.#closed) return;
+    this.#repaying = this.#timers.after(retryDelay(attempt), () => {
+      this.#turns
+        .take(() => this.#follow())
+        .catch((err) => this.#log.warn({ err }, 'a rollback is served, but cannot be written yet'))
+        .then(() => {
+          this.#repaying = undefined;
+          if (this.#debts.any) this.#repayLater(attempt + 1);
+        });
+    });
   }
 }
 

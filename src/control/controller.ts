@@ -1,12 +1,14 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
+import type { Timers } from '../base/timers.ts';
 import type { RolloutChange } from '../model/record.ts';
 import type { Cause, Rollout, RolloutEvent } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { isEnded } from '../rollout/move.ts';
 import { shownRollout } from '../rollout/shown.ts';
+import { nodeTimers } from '../store/timers.ts';
 import type { Roster } from '../upstream/roster.ts';
 import { type Asking, type ControlEvent, Refusal } from './commands.ts';
 import type { Control } from './control.ts';
@@ -42,6 +44,8 @@ export interface ControllerParts {
   readonly ways: Pick<WaysBack, 'attend' | 'news' | 'close'>;
   readonly traffic: TrafficMeter;
   readonly clock: Clock;
+  /** Default: those of Node. */
+  readonly timers?: Timers;
   readonly log: Log;
 }
 
@@ -84,7 +88,7 @@ export class Controller implements Insight {
   #kept: State['rollouts'];
   readonly #rollbacks = new Map<string, { service: string; cause: Cause; count: number }>();
   #decisions = { count: 0, seconds: 0 };
-  #timer: NodeJS.Timeout | undefined;
+  #stop = (): void => {};
   #unsubscribe = (): void => {};
   /** The look that is under way. */
   #looking: Promise<void> | undefined;
@@ -104,17 +108,16 @@ export class Controller implements Insight {
       if (event.type === 'change') this.#tell(event);
     });
     await this.#begin(this.#lead.stand());
-    this.#timer = setInterval(() => {
+    this.#stop = (this.#parts.timers ?? nodeTimers).every(PERIOD, () => {
       this.#looking ??= this.look().finally(() => {
         this.#looking = undefined;
       });
-    }, PERIOD);
-    this.#timer.unref();
+    });
   }
 
   /** Stops looking, and gives up the errands that run; they stand in the truth, and are run again. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stop();
     this.#unsubscribe();
     await this.#looking;
     await this.#parts.errands.close();

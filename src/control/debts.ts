@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { own } from '../base/own.ts';
 import type { State } from '../model/state.ts';
 import type { Store } from '../store/store.ts';
 import { Refusal } from './commands.ts';
@@ -31,6 +33,11 @@ export class Debts {
     return this.#owed.length > 0;
   }
 
+  /** Whether the same is owed already. */
+  includes(command: Command): boolean {
+    return this.#owed.some((debt) => isDeepStrictEqual(debt.command, command));
+  }
+
   owe(debt: Debt): void {
     this.#owed.push(debt);
   }
@@ -49,12 +56,22 @@ export class Debts {
 
 function redecide(state: State, { command, circumstances, entry }: Debt): Decision {
   const { services, rollouts } = state;
-  const needless = { services, ...(rollouts && { rollouts }), entry, urgent: true };
+  // It moves nothing any more, or moved it late, with an entry of its own: nothing is told twice.
+  const { transitions: _moved, decisions: _decided, ...rest } = entry;
+  const needless = { services, ...(rollouts && { rollouts }), entry: rest, urgent: true };
   try {
+    // Who rolled back later knew better where to.
+    if (command.type === 'rollback' && isLater(state, command.service, circumstances.now)) return needless;
     return decide(state, command, circumstances) ?? needless;
   } catch (error) {
     // The service or the version is gone, so nobody is sent there any more.
     if (error instanceof Refusal) return needless;
     throw error;
   }
+}
+
+/** Whether somebody else has rolled the service back since, by the clock of whoever did. */
+function isLater({ services }: State, service: string, now: number): boolean {
+  const split = own(services, service)?.split;
+  return split?.cause === 'rollback' && Date.parse(split.since) > now;
 }

@@ -306,7 +306,8 @@ function otherEndpoints(
   );
 }
 
-function signature(
+/** What an entry of the audit log says whatever was done. */
+export function signature(
   action: string,
   { actor, reason, now }: Circumstances,
 ): Pick<AuditEntry, 'at' | 'actor' | 'action' | 'reason'> {

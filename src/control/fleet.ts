@@ -1,11 +1,13 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
+import type { Timers } from '../base/timers.ts';
 import type { FleetView, ReplicaView } from '../model/api.ts';
 import type { Harm } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { Beat, Health, Link, Plane, Sighting } from '../store/link.ts';
+import { nodeTimers } from '../store/timers.ts';
 import type { Serving } from './commands.ts';
 import type { Evidence } from './evidence.ts';
 import type { Lead, Stand } from './lead.ts';
@@ -37,6 +39,8 @@ export interface FleetParts {
   readonly evidence: Evidence;
   workers(): number;
   readonly clock: Clock;
+  /** Default: those of Node. */
+  readonly timers?: Timers;
   readonly log: Log;
 }
 
@@ -68,15 +72,23 @@ export class Fleet implements Plane, Lead {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
-    const { link, serving, evidence, clock, log } = parts;
+    const { link, serving, evidence, clock, timers = nodeTimers, log } = parts;
     this.serving = new Receipts({
       link,
       serving,
       name: link.names.replica,
       others: () => this.#others().map((each) => neighbour(each)),
+      clock,
+      timers,
       log,
     });
-    this.#sharing = new Sharing({ link, evidence, leads: () => this.stand().at === 'leads', log });
+    this.#sharing = new Sharing({
+      link,
+      evidence,
+      leads: () => this.stand().at === 'leads',
+      timers,
+      log,
+    });
     this.clock = {
       now: () => (this.#ahead === undefined ? clock.now() : Math.round(this.#ahead + clock.monotonic())),
       monotonic: () => clock.monotonic(),

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Timers } from '../base/timers.ts';
 import type { FleetReceipt, Receipt, ReplicaReceipt } from '../model/record.ts';
 import type { State } from '../model/state.ts';
 import type { Link } from '../store/link.ts';
@@ -35,6 +37,8 @@ export interface ReceiptsParts {
   readonly name: string;
   /** The other replicas that are there, as far as is known. */
   others(): readonly Neighbour[];
+  readonly clock: Clock;
+  readonly timers: Timers;
   readonly log: Log;
 }
 
@@ -109,12 +113,12 @@ export class Receipts implements Serving {
     others: readonly Neighbour[],
   ): Promise<ReadonlyMap<string, Receipt>> {
     const answers = new Map<string, Receipt>();
-    const { link } = this.#parts;
+    const { link, timers } = this.#parts;
     if (others.length === 0 || !link.health.up) return answers;
     const id = randomUUID();
-    let timer: NodeJS.Timeout | undefined;
+    let stop = (): void => {};
     const over = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, question.wait);
+      stop = timers.after(question.wait, resolve);
       this.#asked.set(id, ({ from, receipt }) => {
         answers.set(from, receipt);
         if (others.every(({ self }) => answers.has(self))) resolve();
@@ -125,18 +129,18 @@ export class Receipts implements Serving {
       // Whom the question did not reach will not answer.
       await Promise.race([over, asked.then(() => over)]).catch(() => {});
     } finally {
-      clearTimeout(timer);
+      stop();
       this.#asked.delete(id);
     }
     return answers;
   }
 
   async #answer({ id, from, revision, wait, service, left }: Question): Promise<void> {
-    const { link, serving } = this.#parts;
+    const { link, serving, clock } = this.#parts;
     if (from === link.self) return;
-    const began = performance.now();
+    const began = clock.monotonic();
     await this.#reached(revision, wait);
-    const rest = Math.max(0, wait - (performance.now() - began));
+    const rest = Math.max(0, wait - (clock.monotonic() - began));
     const receipt = await serving.receipt(revision, rest, service, left);
     await link.say('answer', JSON.stringify({ id, from: link.self, receipt } satisfies Answer));
   }
@@ -145,11 +149,11 @@ export class Receipts implements Serving {
   async #reached(revision: number, wait: number): Promise<void> {
     if (this.#revision >= revision) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, wait);
+      const stop = this.#parts.timers.after(wait, resolve);
       this.#waiting.push({
         revision,
         go: () => {
-          clearTimeout(timer);
+          stop();
           resolve();
         },
       });

@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts';
+import type { Timers } from '../base/timers.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import type { Link } from '../store/link.ts';
 import type { Evidence } from './evidence.ts';
@@ -26,6 +27,7 @@ export interface SharingParts {
   readonly evidence: Pick<Evidence, 'share' | 'hear' | 'join' | 'leave' | 'gathers'>;
   /** Whether this replica leads: then it takes in what others post. */
   leads(): boolean;
+  readonly timers: Timers;
   readonly log: Log;
 }
 
@@ -40,7 +42,7 @@ export class Sharing {
   /** The sources of others, with the life of each that was last heard of. */
   readonly #others = new Map<string, number>();
   #outbox: Post[] = [];
-  #timer: NodeJS.Timeout;
+  readonly #stop: () => void;
   #busy: Promise<void> | undefined;
 
   constructor(parts: SharingParts) {
@@ -53,12 +55,11 @@ export class Sharing {
       },
       left: (source) => this.#lives.set(source, (this.#lives.get(source) ?? 0) + 1),
     });
-    this.#timer = setInterval(() => {
+    this.#stop = parts.timers.every(PERIOD, () => {
       this.#busy ??= this.exchange().finally(() => {
         this.#busy = undefined;
       });
-    }, PERIOD);
-    this.#timer.unref();
+    });
   }
 
   /** Posts what there is, and takes in what others posted. Never rejects. */
@@ -99,7 +100,7 @@ export class Sharing {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stop();
     this.#parts.evidence.share(undefined);
     this.expect([]);
     await this.#busy;

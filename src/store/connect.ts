@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
+import type { Timers } from '../base/timers.ts';
 import type { Place } from '../model/place.ts';
 import type { Script } from './scripts.ts';
 
@@ -90,12 +91,12 @@ export async function run(
 }
 
 /** Gives up what takes too long. Whoever was busy meanwhile looks first whether the answer has come. */
-export function timely<T>(answer: Promise<T>): Promise<T> {
+export function timely<T>(answer: Promise<T>, timers: Timers): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      setImmediate(() => setImmediate(() => reject(new TimedOut(`no answer within ${PATIENCE} ms`))));
-    }, PATIENCE);
-    answer.finally(() => clearTimeout(timer)).then(resolve, reject);
+    let stop = timers.after(PATIENCE, () => {
+      stop = timers.after(1, () => reject(new TimedOut(`no answer within ${PATIENCE} ms`)));
+    });
+    answer.finally(() => stop()).then(resolve, reject);
   });
 }
 

@@ -5,6 +5,7 @@ import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import { reasonOf } from '../base/reason.ts';
+import type { Timers } from '../base/timers.ts';
 import { readState } from '../model/check.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { Place } from '../model/place.ts';
@@ -15,6 +16,7 @@ import type { Beat, Health, Link, Plane, Topic } from './link.ts';
 import { Mirror, type Stamped } from './mirror.ts';
 import { BEAT, LEAVE, POST, READ, REPLACE, RESTORE, type Script } from './scripts.ts';
 import { type AuditQuery, Fenced, type Store, StoreUnavailable } from './store.ts';
+import { nodeTimers } from './timers.ts';
 
 /** Milliseconds between two signs of life, each of which also looks whether the truth has changed. */
 const PERIOD = 1_000;
@@ -51,8 +53,27 @@ export interface RedisSettings {
  * Throws an Error that says the cure when Redis cannot be reached and nothing is known from before.
  */
 export async function redisStore(settings: RedisSettings, clock: Clock, log: Log): Promise<Store> {
-  const [mirror, known] = await Mirror.open(settings.mirror, settings.fleet, log);
-  const store = new RedisStore(settings, mirror, known, clock, log);
+  const { place, credentials, fleet } = settings;
+  const [mirror, known] = await Mirror.open(settings.mirror, fleet, log);
+  const dial = () => connect(place, credentials);
+  return openStore(settings, { mirror, known, dial, clock, timers: nodeTimers, log });
+}
+
+/** What a store in Redis stands on, so that it can stand on a Redis that is simulated. */
+export interface RedisParts {
+  readonly mirror: Pick<Mirror, 'write' | 'close'>;
+  /** What the mirror held. */
+  readonly known: Stamped | undefined;
+  dial(): Client;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+}
+
+/** The same on these parts. */
+export async function openStore(settings: RedisSettings, parts: RedisParts): Promise<Store> {
+  const { known, log } = parts;
+  const store = new RedisStore(settings, parts);
   try {
     await store.start();
   } catch (cause) {
@@ -75,8 +96,9 @@ class RedisStore implements Store, Link {
   readonly self: string;
   readonly patience = HURRY;
   readonly #settings: RedisSettings;
-  readonly #mirror: Mirror;
+  readonly #mirror: RedisParts['mirror'];
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #log: Log;
   readonly #client: Client;
   /** A connection that listens can do nothing else. */
@@ -93,19 +115,20 @@ class RedisStore implements Store, Link {
   #token = '';
   /** Of the term that it may begin. */
   #fresh: string;
-  #pulse: NodeJS.Timeout | undefined;
+  #stop = (): void => {};
   #beating: Promise<void> | undefined;
   /** The last evidence gathered. What is older than this leader's terms is of epochs that nobody asks for. */
   #gathered = '0';
   #closed = false;
 
-  constructor(settings: RedisSettings, mirror: Mirror, known: Stamped | undefined, clock: Clock, log: Log) {
+  constructor(settings: RedisSettings, { mirror, known, dial, clock, timers, log }: RedisParts) {
     this.self = `${settings.replica}~${randomUUID().slice(0, 6)}`;
     this.#fresh = this.#newToken();
     this.#settings = settings;
     this.#mirror = mirror;
     this.#known = known ?? { state: EMPTY, stamp: '', entry: undefined };
     this.#clock = clock;
+    this.#timers = timers;
     this.#log = log;
     this.#listeners = new Listeners(log);
     this.#health = { up: false, since: clock.now(), why: 'it has not been reached yet' };
@@ -120,8 +143,8 @@ class RedisStore implements Store, Link {
       restoring: key('restoring'),
       evidence: key('evidence'),
     };
-    this.#client = connect(settings.place, settings.credentials);
-    this.#ear = connect(settings.place, settings.credentials);
+    this.#client = dial();
+    this.#ear = dial();
     this.#client.on('error', (error: unknown) => this.#down(reasonOf(error)));
     // Without it polling goes on.
     this.#ear.on('error', () => {});
@@ -140,7 +163,8 @@ class RedisStore implements Store, Link {
     // What fails is heard of as an error, and tried again.
     this.#client.connect().catch(() => {});
     this.#ear.connect().catch(() => {});
-    this.#pulse = setInterval(() => void this.#beat(), Math.min(PERIOD, this.#settings.lease / 3));
+    const period = Math.min(PERIOD, this.#settings.lease / 3);
+    this.#stop = this.#timers.every(period, () => void this.#beat());
     for (let attempt = 0; ; attempt++) {
       try {
         if (this.#client.status === 'ready') {
@@ -152,7 +176,7 @@ class RedisStore implements Store, Link {
       }
       if (attempt === FIRST)
         throw new StoreUnavailable(`Redis at ${this.#address} is not reached: ${this.#health.why ?? ''}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise<void>((resolve) => void this.#timers.after(50, resolve));
     }
   }
 
@@ -267,7 +291,7 @@ class RedisStore implements Store, Link {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#pulse);
+    this.#stop();
     await this.#beating;
     if (this.#client.status === 'ready' && this.#plane !== undefined)
       await this.#run(LEAVE, [this.#keys.lease, this.#keys.replicas], [this.self, this.#token]).catch(
@@ -440,7 +464,7 @@ class RedisStore implements Store, Link {
 
   async #attempt<T>(task: () => Promise<T>): Promise<T> {
     try {
-      return await timely(task());
+      return await timely(task(), this.#timers);
     } catch (cause) {
       const why = reasonOf(cause);
       if (

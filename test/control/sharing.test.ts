@@ -9,6 +9,7 @@ import type { State } from '../../src/model/state.ts';
 import type { Trial } from '../../src/model/trial.ts';
 import type { Link } from '../../src/store/link.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
+import { nodeTimers } from '../../src/store/timers.ts';
 import { HandClock } from '../support/clock.ts';
 
 const TRIAL: Trial = { rollout: 'r', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: false };
@@ -63,7 +64,13 @@ function replica(t: TestContext | undefined, stream: Stream, self: string, leads
   const clock = new HandClock();
   const evidence = new Evidence(clock);
   evidence.follow(STATE);
-  const sharing = new Sharing({ link: stream.link(self), evidence, leads: () => leads, log: silent });
+  const sharing = new Sharing({
+    link: stream.link(self),
+    evidence,
+    leads: () => leads,
+    timers: nodeTimers,
+    log: silent,
+  });
   t?.after(() => sharing.close());
   return { clock, evidence, sharing };
 }
