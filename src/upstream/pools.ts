@@ -4,7 +4,7 @@ import { parseAddress } from '../model/address.ts';
 import type { Outcomes } from '../model/health.ts';
 import type { EndpointTls } from '../model/tls.ts';
 import { Pool, type PoolLimits, type WireLimits } from './pool.ts';
-import { Security } from './security.ts';
+import { hostOf, Security } from './security.ts';
 
 /** An endpoint, and one of the addresses that its name was resolved to; left out: where the endpoint says. */
 export interface Whereabouts {
@@ -45,7 +45,7 @@ export class Pools {
         limits,
         pooling,
         this.#log,
-        tls && this.#secure(endpoint, tls),
+        tls && new Security(tls, hostOf(endpoint), this.#log),
         http2,
       );
       this.#pools.set(key, { endpoint, address, pool });
@@ -68,15 +68,6 @@ export class Pools {
   /** Reads certificates and keys that have changed. */
   look(): void {
     for (const { pool } of this.#pools.values()) pool.security?.look();
-  }
-
-  #secure(endpoint: string, tls: EndpointTls): Security {
-    const named = parseAddress(endpoint);
-    return new Security(
-      tls,
-      typeof named === 'object' && 'host' in named ? named.host : 'localhost',
-      this.#log,
-    );
   }
 
   /** What came of requests since the last call, where somebody wants to know. */

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { Deadlines } from '../base/deadlines.ts';
 import { silent } from '../base/log.ts';
 import { reasonOf } from '../base/reason.ts';
@@ -7,9 +8,11 @@ import type { Address } from '../model/address.ts';
 import type { Fault } from '../model/fault.ts';
 import type { HealthPolicy } from '../model/health.ts';
 import type { Service } from '../model/state.ts';
+import type { EndpointTls } from '../model/tls.ts';
 import type { Asker } from './asker.ts';
 import type { Question, UpstreamTerms } from './channel.ts';
 import { Pool, type WireLimits } from './pool.ts';
+import { hostOf, Security } from './security.ts';
 
 /** Limits of what is read of an answer to a probe. */
 const LIMITS: WireLimits = { targetBytes: 16_384, headBytes: 32_768, headers: 100, bufferBytes: 131_072 };
@@ -35,12 +38,19 @@ export interface Finding {
 /** A probe ends by its own timer; the times of a request do not matter to it. */
 const TERMS: UpstreamTerms = { connect: 1e9, head: 1e9, body: 1e9, keepAlive: 1 };
 
-/** Asks an endpoint whether it serves. */
-export function probe({ endpoint, address, policy }: Probed): Promise<Finding> {
+/**
+ * Asks an endpoint whether it serves, by TLS where its version speaks that. One that speaks HTTP/2 is asked for no
+ * more than a connection: that shows whether the process is there, and a request would need a session of its own.
+ */
+export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding> {
   const { path, port, host, timeout } = policy;
   const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
-  if (path === undefined) return knock(at, timeout);
-  const pool = new Pool(at, DEADLINES, LIMITS, { connections: 1, pending: 0 }, silent);
+  const { tls = service.tls, protocol = service.protocol } = service.versions[version] ?? {};
+  const security = tls ? securityOf(tls, endpoint) : undefined;
+  const http2 = protocol === 'h2' || protocol === 'h2c';
+  if (path === undefined || http2)
+    return knock(() => security?.connect(at, http2 ? 'h2' : 'http/1.1') ?? net.connect(at), timeout);
+  const pool = new Pool(at, DEADLINES, LIMITS, { connections: 1, pending: 0 }, silent, security);
   return asked(pool, path, host ?? ('host' in address ? endpoint : 'localhost'), policy);
 }
 
@@ -85,18 +95,32 @@ function asked(pool: Pool, path: string, host: string, { timeout, status }: Heal
   });
 }
 
-/** Asks no more than that a connection is accepted. */
-function knock(address: Address, timeout: number): Promise<Finding> {
+/** What is known of TLS to an endpoint, by the document it is told in. */
+const SECURITIES = new WeakMap<EndpointTls, Map<string, Security>>();
+
+/** Files are read again when they have changed. */
+function securityOf(tls: EndpointTls, endpoint: string): Security {
+  const known = SECURITIES.get(tls) ?? new Map<string, Security>();
+  SECURITIES.set(tls, known);
+  const security = known.get(endpoint) ?? new Security(tls, hostOf(endpoint), silent);
+  known.set(endpoint, security);
+  security.look();
+  return security;
+}
+
+/** Asks no more than that a connection is accepted, and by TLS that it is the right one's. */
+function knock(dial: () => net.Socket, timeout: number): Promise<Finding> {
   return new Promise((resolve) => {
-    const socket = net.connect(address);
+    const socket = dial();
     const end = (sound: boolean, says: string) => {
       clearTimeout(timer);
       socket.destroy();
       resolve({ sound, says });
     };
     const timer = setTimeout(() => end(false, tooLate(timeout)), timeout);
-    socket.once('connect', () => end(true, 'it accepts connections'));
-    socket.once('error', (error) => end(false, reasonOf(error)));
+    const sign = socket instanceof TLSSocket ? 'secureConnect' : 'connect';
+    socket.once(sign, () => end(true, 'it accepts connections'));
+    socket.on('error', (error) => end(false, reasonOf(error)));
   });
 }
 

@@ -3,7 +3,7 @@ import { isIP, type OnReadOpts } from 'node:net';
 import tls from 'node:tls';
 import type { Log } from '../base/log.ts';
 import { reasonOf } from '../base/reason.ts';
-import type { Address } from '../model/address.ts';
+import { type Address, parseAddress } from '../model/address.ts';
 import type { EndpointTls } from '../model/tls.ts';
 
 /**
@@ -71,6 +71,12 @@ export class Security {
     if (this.#context === undefined) socket.destroy(new Error(this.#fault));
     return socket;
   }
+}
+
+/** Whose certificate an endpoint must show, unless a server name is given. */
+export function hostOf(endpoint: string): string {
+  const named = parseAddress(endpoint);
+  return typeof named === 'object' && 'host' in named ? named.host : 'localhost';
 }
 
 function looksOf(file: string | undefined): string {

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { parseAddress } from '../../src/model/address.ts';
 import { HEALTH, type HealthPolicy } from '../../src/model/health.ts';
+import type { Service } from '../../src/model/state.ts';
 import { type Finding, probe } from '../../src/upstream/probe.ts';
+import { Authority } from '../support/certificates.ts';
 import { always, Origin, ok } from '../support/origin.ts';
 import { reachable } from '../support/peer.ts';
 import { docOf } from './world.ts';
@@ -81,4 +86,36 @@ test('without a path nothing is asked, and a connection is enough', async (t) =>
   assert.deepEqual(await probed(origin.address), { sound: true, says: 'it accepts connections' });
   await origin.peers[0]!.gone();
   assert.equal(origin.requests, 0);
+});
+
+test('an endpoint that speaks TLS is asked by TLS, and must be the right one', async (t) => {
+  const ca = new Authority(t);
+  const { cert, key } = ca.issue('DNS:shop.internal');
+  const secure = createServer({ cert, key, ALPNProtocols: ['h2', 'http/1.1'] }, (_, response) =>
+    response.end('ok'),
+  );
+  secure.listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  t.after(() => {
+    secure.close();
+    secure.closeAllConnections();
+  });
+  const endpoint = `127.0.0.1:${(secure.address() as AddressInfo).port}`;
+  const found = (service: Partial<Service>, policy: Partial<HealthPolicy>) =>
+    probe({
+      endpoint,
+      address: reachable(endpoint),
+      policy: { ...HEALTH, ...policy },
+      version: 'v',
+      service: { ...docOf({ versions: { v: [endpoint] } }), ...service },
+    });
+  const tls = { ca: ca.file, serverName: 'shop.internal' };
+  assert.deepEqual(await found({ tls }, { path: '/' }), { sound: true, says: 'it answers 200' });
+  assert.deepEqual(await found({ tls }, {}), { sound: true, says: 'it accepts connections' });
+  assert.ok((await found({ tls, protocol: 'h2' }, { path: '/' })).sound);
+  for (const policy of [{}, { path: '/' }]) {
+    assert.equal((await found({ tls: { ...tls, serverName: 'other.internal' } }, policy)).sound, false);
+    assert.equal((await found({ tls: { serverName: 'shop.internal' } }, policy)).sound, false);
+  }
+  assert.equal((await found({}, { path: '/' })).sound, false);
 });
