@@ -356,7 +356,7 @@ class StoreControl implements Control {
   #insist(command: Command, circumstances: Circumstances): boolean {
     const insistence = this.#insistence(command, circumstances);
     const owed = pinned(command, this.#state);
-    if (insistence !== undefined && !this.#debts.includes(owed)) {
+    if (insistence !== undefined && !this.#debts.again(owed, circumstances.now)) {
       this.#debts.owe({ command: owed, circumstances, entry: insistence.entry });
       this.#repayLater(0);
     }

@@ -11,6 +11,8 @@ export interface Debt {
   readonly circumstances: Circumstances;
   /** What the audit log is to say of it if it has become needless. */
   readonly entry: Decision['entry'];
+  /** When it was last asked for, ms since 1970. */
+  asked: number;
 }
 
 /**
@@ -33,13 +35,15 @@ export class Debts {
     return this.#owed.length > 0;
   }
 
-  /** Whether the same is owed already. */
-  includes(command: Command): boolean {
-    return this.#owed.some((debt) => isDeepStrictEqual(debt.command, command));
+  /** The same is asked for once more: whether it is owed already, and so is as if it were asked for only now. */
+  again(command: Command, now: number): boolean {
+    const owed = this.#owed.find((debt) => isDeepStrictEqual(debt.command, command));
+    if (owed !== undefined) owed.asked = now;
+    return owed !== undefined;
   }
 
-  owe(debt: Debt): void {
-    this.#owed.push(debt);
+  owe(debt: Omit<Debt, 'asked'>): void {
+    this.#owed.push({ ...debt, asked: debt.circumstances.now });
   }
 
   /** Throws StoreUnavailable, with the rest still owed, when the store cannot be read or written. */
@@ -54,14 +58,14 @@ export class Debts {
   }
 }
 
-function redecide(state: State, { command, circumstances, entry }: Debt): Decision {
+function redecide(state: State, { command, circumstances, entry, asked }: Debt): Decision {
   const { services, rollouts } = state;
   // It moves nothing any more, or moved it late, with an entry of its own: nothing is told twice.
   const { transitions: _moved, decisions: _decided, ...rest } = entry;
   const needless = { services, ...(rollouts && { rollouts }), entry: rest, urgent: true };
   try {
     // Who rolled back later knew better where to.
-    if (command.type === 'rollback' && isLater(state, command.service, circumstances.now)) return needless;
+    if (command.type === 'rollback' && isLater(state, command.service, asked)) return needless;
     return decide(state, command, circumstances) ?? needless;
   } catch (error) {
     // The service or the version is gone, so nobody is sent there any more.
@@ -71,7 +75,7 @@ function redecide(state: State, { command, circumstances, entry }: Debt): Decisi
 }
 
 /** Whether somebody else has rolled the service back since, by the clock of whoever did. */
-function isLater({ services }: State, service: string, now: number): boolean {
+function isLater({ services }: State, service: string, asked: number): boolean {
   const split = own(services, service)?.split;
-  return split?.cause === 'rollback' && Date.parse(split.since) > now;
+  return split?.cause === 'rollback' && Date.parse(split.since) > asked;
 }

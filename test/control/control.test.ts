@@ -3,8 +3,10 @@ import { describe, test } from 'node:test';
 import { type ControlEvent, Refusal } from '../../src/control/commands.ts';
 import { retryDelay } from '../../src/control/control.ts';
 import type { State } from '../../src/model/state.ts';
+import type { Link } from '../../src/store/link.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { Fenced, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { HandClock } from '../support/clock.ts';
 import { ASKING, controlOver, FragileStore, SERVICES } from './house.ts';
 
 const weightsIn = ({ services }: State): unknown => services['web']?.split.weights;
@@ -376,6 +378,53 @@ describe('in a fleet', () => {
     const { control: b } = await controlOver(store);
     return { store, a, b };
   }
+
+  test('of two rollbacks that did not know of each other the later one has the word', async () => {
+    for (const again of [false, true]) {
+      const store = new FragileStore();
+      // Others write there too.
+      store.link = {} as Link;
+      const clock = new HandClock();
+      const here = await controlOver(store, clock);
+      await here.control.setWeights('web', { stable: 0, canary: 100 }, ASKING);
+      const there = await controlOver(store.inner, clock);
+      store.broken = true;
+      assert.equal((await here.control.rollback('web', undefined, ASKING)).to, 'stable');
+      clock.wind(1000);
+      await there.control.setWeights('web', { stable: 50, canary: 50 }, ASKING);
+      assert.equal((await there.control.rollback('web', undefined, ASKING)).to, 'canary');
+      clock.wind(1000);
+      if (again) await here.control.rollback('web', undefined, ASKING);
+      store.broken = false;
+      await here.control.close();
+      await there.control.close();
+      const last = again ? { stable: 100, canary: 0 } : { stable: 0, canary: 100 };
+      assert.deepEqual(weightsIn(await store.read()), last);
+    }
+  });
+
+  test('what has become needless tells of no move or decision a second time', async () => {
+    const store = new FragileStore();
+    const { control } = await controlOver(store);
+    const { rollout } = await control.startRollout(
+      'web',
+      { candidate: 'canary', strategy: { type: 'canary', steps: [5] }, policy: {} },
+      ASKING,
+    );
+    store.answers = false;
+    const change = await control.rollback('web', undefined, ASKING);
+    assert.equal(change.durable, false);
+    store.answers = true;
+    await control.close();
+    const entries = await store.audit({ limit: 9 });
+    assert.deepEqual(
+      entries.map(({ action }) => action),
+      ['rollback', 'rollback', 'rollout.start', 'seed'],
+    );
+    const moves = entries.flatMap(({ transitions = [] }) => transitions.map(({ seq }) => seq));
+    assert.equal(new Set(moves).size, moves.length);
+    assert.equal(entries[0]?.rollout, rollout.id);
+  });
 
   test('weights that a rollback overtakes give way to it', async () => {
     const { store, a, b } = await two();

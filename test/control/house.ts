@@ -4,6 +4,7 @@ import type { Asking, Serving } from '../../src/control/commands.ts';
 import { type Control, createControl } from '../../src/control/control.ts';
 import type { Receipt } from '../../src/model/record.ts';
 import type { ServiceConfig, State } from '../../src/model/state.ts';
+import type { Link } from '../../src/store/link.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 
@@ -43,6 +44,9 @@ export class Recorder implements Serving {
 export class FragileStore implements Store {
   readonly inner = memoryStore();
   broken = false;
+  /** Whether it says that it has written what it has written. */
+  answers = true;
+  link?: Link;
   #written: Array<() => void> = [];
 
   async read(): Promise<State> {
@@ -52,6 +56,7 @@ export class FragileStore implements Store {
   async replace(...change: Parameters<Store['replace']>): Promise<State | undefined> {
     if (this.broken) throw new StoreUnavailable('the disk is full');
     const state = await this.inner.replace(...change);
+    if (!this.answers) throw new StoreUnavailable('the disk has not answered');
     for (const tell of this.#written.splice(0)) tell();
     return state;
   }

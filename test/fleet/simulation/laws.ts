@@ -38,9 +38,7 @@ export class Laws implements Watcher {
       const back = this.#people.deeds.findLast((deed) => deed.type === 'rollback' && isDone(deed));
       // A process that begins anew knows what its disk knows, until it hears more.
       if (back?.to === undefined || back.host !== host || !this.#stands(back)) return;
-      const { weights, cause } = state.services['web']!.split;
-      // Of two rollbacks the later one stands, by clocks that may be wrong.
-      if (cause === 'rollback') return;
+      const { weights } = state.services['web']!.split;
       assert.equal(weights[back.to], 100, `${replica.name} serves a promotion that is older than ${back.id}`);
     } catch (error) {
       this.#broken ??= error;
@@ -50,6 +48,8 @@ export class Laws implements Watcher {
   /** Whether a rollback is what people want last, for all to see. */
   #stands(back: Deed): boolean {
     const { deeds } = this.#people;
+    // An abort that was served alone goes back too, if perhaps to another version.
+    if (deeds.some(({ type, heard }) => type === 'abort' && heard === 'local')) return false;
     return (
       this.lost < back.invoked &&
       deeds.every((deed) => deed === back || (deed.returned ?? Number.POSITIVE_INFINITY) < back.invoked)
@@ -98,8 +98,8 @@ export class Laws implements Watcher {
     // What was served alone, and died with its replica before it could be written, is lost, as it was said.
     const isWritten = chain.some(({ entry }) => entry?.reason === back.id);
     if (back.heard === 'local' && !isWritten && back.replica.host !== back.host) return;
-    const { weights, cause } = truth.services['web']!.split;
-    if (cause !== 'rollback') assert.equal(weights[back.to], 100, `${back.id} was overruled`);
+    const { weights } = truth.services['web']!.split;
+    assert.equal(weights[back.to], 100, `${back.id} was overruled`);
   }
 
   #isOneChain(chain: readonly Accepted[]): void {

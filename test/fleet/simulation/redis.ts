@@ -22,7 +22,7 @@ export interface Accepted {
 
 export type Answer = string | number | null | readonly unknown[];
 
-/** Of Redis what the store uses of it, in memory; each script is done by hand as `src/store/scripts.ts` has it. */
+/** Of Redis what the store uses of it, in memory, its scripts by hand. Held to the real one by `test/fleet/redis.test.ts`. */
 export class SimulatedRedis {
   readonly #now: () => number;
   #keys = new Map<string, { held: Held; until: number }>();
