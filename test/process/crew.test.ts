@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { Evidence } from '../../src/control/evidence.ts';
-import type { LedgerCounts } from '../../src/model/counts.ts';
 import type { TrialCounts } from '../../src/model/evidence.ts';
 import { settingsOf } from '../../src/model/settings.ts';
 import type { State } from '../../src/model/state.ts';
 import { Crew, type Entrance } from '../../src/process/crew.ts';
 import type { Ear } from '../../src/process/hand.ts';
 import type { Down, Up } from '../../src/process/messages.ts';
+import { counts } from '../support/counts.ts';
 import { stateOf } from '../support/site.ts';
 
 const { proxy } = settingsOf({ listen: [{ address: '127.0.0.1:0' }] }, 1);
@@ -173,7 +173,7 @@ test('a worker that is silent for ten looks hangs, and is ended; one that says a
 
 test('counts go to the totals under the number of the worker, and unrouted ones add up over all', async (t) => {
   const { crew, hired, added } = await serving(t, 2);
-  const count = { service: 'a', version: 'stable', latency: [] as readonly number[] } as LedgerCounts;
+  const count = counts({ service: 'a', version: 'stable' });
   hired[0]!.ear.heard({ type: 'counts', counts: [count], unrouted: { 'no-service': 2 }, handshakes: {} });
   hired[1]!.ear.heard({
     type: 'counts',
