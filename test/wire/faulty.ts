@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { Tally } from './tally.ts';
 
 const PIECE = Buffer.alloc(65_536, 'x');
-/** Pieces of a big answer: 16 MiB. */
-export const BIG = 256;
+/** Pieces of a big answer: 40 MiB, twice what the buffers of two kernel sockets on either side can grow to. */
+export const BIG = 640;
 
 type Answer = (request: IncomingMessage, response: ServerResponse, tally: Tally) => void;
 
