@@ -22,7 +22,7 @@ import { type Line, looked, type Seen } from './recording.ts';
 import type { Sample, Samples } from './samples.ts';
 import type { TrafficMeter } from './traffic.ts';
 import { type Watch, watchEpoch } from './watch.ts';
-import type { WaysBack } from './waysback.ts';
+import { GONE, type WaysBack } from './waysback.ts';
 
 /** Where what the judge is fed is taken down. Implemented by the store. */
 interface Recordings {
@@ -53,8 +53,6 @@ export interface ControllerParts {
 const PERIOD = 1000;
 /** A wall clock that runs so much faster or slower than time has been set, milliseconds. */
 const JUMP = 2000;
-/** A candidate of which no endpoint has served for so long is gone, milliseconds: a restart takes less. */
-const GONE = 5000;
 const ASKING: Asking = { actor: { name: 'controller', role: 'admin' }, wait: 0 };
 
 /** The token of no term at all. */

@@ -4,11 +4,13 @@ import { own } from '../base/own.ts';
 import type { Rollout, RolloutEvent } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import { isEnded } from '../rollout/move.ts';
+import type { Roster } from '../upstream/roster.ts';
 
 export interface WaysBackParts {
   state(): State;
   /** Whether something accepts connections at an endpoint. */
   readonly reaches: (endpoint: string, ms: number, signal: AbortSignal) => Promise<boolean>;
+  readonly roster: Pick<Roster, 'goneFor'>;
   readonly clock: Pick<Clock, 'monotonic'>;
 }
 
@@ -17,6 +19,8 @@ const EVERY = 5000;
 const PATIENCE = 2000;
 /** So many knocks in a row without an answer shut a way: a restart of an endpoint is no news. */
 const KNOCKS = 2;
+/** A version of which probes have found no endpoint that serves for so long is gone, ms: a restart takes less. */
+export const GONE = 5000;
 
 interface Way {
   due: number;
@@ -28,7 +32,7 @@ interface Way {
 /**
  * Whether there is anybody to go back to. While a rollout is under way somebody knocks at the endpoints of its
  * baseline every few seconds, since a version with little or no traffic is not heard of otherwise. One that
- * accepts connections is enough.
+ * accepts connections is enough, unless the service has its endpoints probed and none of them passes.
  */
 export class WaysBack {
   readonly #parts: WaysBackParts;
@@ -64,12 +68,14 @@ export class WaysBack {
   }
 
   /** What there is to tell a rollout of its way back: nothing, unless that is not as it believes. */
-  news({ id, baseline, stranded }: Rollout): readonly RolloutEvent[] {
-    const open = this.#ways.get(id)?.open;
+  news({ id, service, baseline, stranded }: Rollout): readonly RolloutEvent[] {
+    const way = this.#ways.get(id);
+    const isGone = (this.#parts.roster.goneFor(service, baseline) ?? 0) >= GONE;
+    const open = isGone ? false : way?.open;
     if (open === undefined || open === (stranded === undefined)) return [];
-    return open
-      ? [{ type: 'way' }]
-      : [{ type: 'way', shut: `no endpoint of version "${baseline}" accepts connections` }];
+    if (open) return [{ type: 'way' }];
+    const lacks = way?.open === false ? 'accepts connections' : 'passes its probes';
+    return [{ type: 'way', shut: `no endpoint of version "${baseline}" ${lacks}` }];
   }
 
   async close(): Promise<void> {

@@ -14,6 +14,7 @@ async function knocking() {
     ASKING,
   );
   let [now, there, knocks] = [0, true, 0];
+  let goneFor: number | undefined;
   const ways = new WaysBack({
     state: () => control.state(),
     reaches: async (endpoint) => {
@@ -21,6 +22,7 @@ async function knocking() {
       knocks++;
       return there;
     },
+    roster: { goneFor: (service, version) => (`${service}/${version}` === 'web/stable' ? goneFor : 0) },
     clock: { monotonic: () => now },
   });
   return {
@@ -28,6 +30,10 @@ async function knocking() {
     ways,
     rollout,
     knocks: () => knocks,
+    /** For how long probes have found no endpoint of the baseline that serves. */
+    gone(ms: number | undefined) {
+      goneFor = ms;
+    },
     async pass(ms: number, isThere: boolean) {
       now += ms;
       there = isThere;
@@ -55,6 +61,21 @@ test('a way back is shut by two knocks without an answer, and opened by one with
   await control.askRollout(rollout.id, { type: 'abort' }, ASKING);
   await pass(5000, true);
   assert.equal(knocks(), 4);
+  await ways.close();
+  await control.close();
+});
+
+test('a way back is shut while no endpoint passes its probes, though they accept connections', async () => {
+  const { ways, rollout, gone, pass, control } = await knocking();
+  await pass(0, true);
+  gone(4999);
+  assert.deepEqual(ways.news(rollout), [], 'a restart is no news');
+  gone(5000);
+  const shut = 'no endpoint of version "stable" passes its probes';
+  assert.deepEqual(ways.news(rollout), [{ type: 'way', shut }]);
+  assert.deepEqual(ways.news({ ...rollout, stranded: shut }), []);
+  gone(undefined);
+  assert.deepEqual(ways.news({ ...rollout, stranded: shut }), [{ type: 'way' }]);
   await ways.close();
   await control.close();
 });
