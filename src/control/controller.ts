@@ -128,7 +128,9 @@ export class Controller implements Insight {
   }
 
   missing(rollout: string): readonly string[] {
-    return this.#parts.evidence.missing(rollout);
+    return this.#lead.stand().at === 'follows'
+      ? (this.#lead.verdict(rollout)?.missing ?? [])
+      : this.#parts.evidence.missing(rollout);
   }
 
   samples(rollout: string): readonly Sample[] {

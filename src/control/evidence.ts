@@ -17,10 +17,21 @@ const SILENCE = 2_000;
 /** Over so many ms harm counts as recent. */
 const LATELY = 10_000;
 
+/** So long, ms, a post waits for the epoch that it is of, and so many of them do: others may know of it earlier. */
+const PATIENCE = 5_000;
+const MOST_EARLY = 2_000;
+
 /** Whoever passes on what sources here tell. */
 export interface Passing {
-  told(posts: readonly TrialCounts[], source: string): void;
-  left(source: string): void;
+  told(posts: readonly TrialCounts[], source: string, life: number): void;
+}
+
+/** A post, and when it came. */
+interface Told {
+  readonly post: TrialCounts;
+  readonly source: string;
+  readonly life: number;
+  readonly at: number;
 }
 
 /** What is gathered of a rollout in its present epoch. Moments are monotonic ms. */
@@ -44,6 +55,9 @@ export class Evidence {
   #ongoing = new Map<string, Ongoing>();
   /** Since when each source has been there, monotonic ms. */
   readonly #sources = new Map<string, number>();
+  /** How often whoever bears a name began anew, and the numbers of its posts from 1. */
+  readonly #lives = new Map<string, number>();
+  #early: Told[] = [];
   #passing: Passing | undefined;
 
   constructor(clock: Clock) {
@@ -74,6 +88,7 @@ export class Evidence {
       );
     }
     this.#ongoing = ongoing;
+    for (const early of this.#early.splice(0)) this.#hear(early);
     this.#recent.retain((service, version) => Object.hasOwn(own(services, service)?.versions ?? {}, version));
   }
 
@@ -82,11 +97,10 @@ export class Evidence {
     this.#sources.set(source, this.#clock.monotonic());
   }
 
-  /** A source serves no more. What it has told stays. */
+  /** A source serves no more. What it has told stays; another of its name counts posts from the beginning. */
   leave(source: string): void {
     this.#sources.delete(source);
-    this.#passing?.left(source);
-    for (const { gathering } of this.#ongoing.values()) gathering.forget(source);
+    this.#lives.set(source, this.#lifeOf(source) + 1);
   }
 
   /** Who shall hear of what sources here tell, from now on. */
@@ -106,17 +120,18 @@ export class Evidence {
 
   /** What a source here counted of trials. */
   add(posts: readonly TrialCounts[], source: string): void {
-    this.hear(posts, source);
-    this.#passing?.told(posts, source);
+    const life = this.#lifeOf(source);
+    this.hear(posts, source, life);
+    this.#passing?.told(posts, source, life);
   }
 
-  /** What a source anywhere counted. What is of an earlier epoch, or comes again, counts nothing. */
-  hear(posts: readonly TrialCounts[], source: string): void {
-    const now = this.#clock.monotonic();
-    for (const post of posts) {
-      const ongoing = this.#ongoing.get(post.rollout);
-      if (ongoing?.gathering.add(post, source)) ongoing.heard.set(source, now);
-    }
+  /**
+   * What a source anywhere counted in one of its lives. What is of an earlier epoch, or comes again, counts nothing;
+   * what is of one that somebody else began a moment ago is kept until that is heard of.
+   */
+  hear(posts: readonly TrialCounts[], source: string, life: number): void {
+    const at = this.#clock.monotonic();
+    for (const post of posts) this.#hear({ post, source, life, at });
   }
 
   /** What a source counted of all its traffic; it is remembered for some minutes. */
@@ -193,6 +208,19 @@ export class Evidence {
     const scale = total < DEFAULT_POLICY.minBaseline ? undefined : latencyScale(counts);
     const past = this.#recent.requests(service, version, this.#clock.monotonic());
     return { past, ...(scale && { slow: { p95: scale.b95, p99: scale.b99 } }) };
+  }
+
+  #lifeOf(source: string): number {
+    return this.#lives.get(source) ?? 0;
+  }
+
+  #hear(told: Told): void {
+    const { post, source, life, at } = told;
+    const ongoing = this.#ongoing.get(post.rollout);
+    if (ongoing === undefined || ongoing.gathering.trial.epoch < post.epoch) {
+      const late = this.#clock.monotonic() - PATIENCE;
+      this.#early = [...this.#early, told].filter((each) => each.at >= late).slice(-MOST_EARLY);
+    } else if (ongoing.gathering.add(post, `${source} ${life}`)) ongoing.heard.set(source, at);
   }
 }
 

@@ -9,7 +9,7 @@ const PERIOD = 250;
 /** Posts that wait for Redis; of more the oldest are lost, and lost counts are never counted twice. */
 const WAITING = 400;
 
-/** What one source counted. The life of a source is how often it began anew, and its numbers with it. */
+/** What one source counted in one of its lives. */
 interface Post {
   readonly source: string;
   readonly life: number;
@@ -38,9 +38,8 @@ export interface SharingParts {
  */
 export class Sharing {
   readonly #parts: SharingParts;
-  readonly #lives = new Map<string, number>();
-  /** The sources of others, with the life of each that was last heard of. */
-  readonly #others = new Map<string, number>();
+  /** The sources of others. */
+  readonly #others = new Set<string>();
   #outbox: Post[] = [];
   readonly #stop: () => void;
   #busy: Promise<void> | undefined;
@@ -48,12 +47,11 @@ export class Sharing {
   constructor(parts: SharingParts) {
     this.#parts = parts;
     parts.evidence.share({
-      told: (counts, source) => {
+      told: (counts, source, life) => {
         if (parts.leads()) return;
-        this.#outbox.push({ source, life: this.#lives.get(source) ?? 0, counts });
+        this.#outbox.push({ source, life, counts });
         if (this.#outbox.length > WAITING) this.#outbox.shift();
       },
-      left: (source) => this.#lives.set(source, (this.#lives.get(source) ?? 0) + 1),
     });
     this.#stop = parts.timers.every(PERIOD, () => {
       this.#busy ??= this.exchange().finally(() => {
@@ -91,7 +89,7 @@ export class Sharing {
   expect(sources: readonly string[]): void {
     const { evidence } = this.#parts;
     const wanted = new Set(sources);
-    for (const source of this.#others.keys()) {
+    for (const source of this.#others) {
       if (wanted.has(source)) continue;
       this.#others.delete(source);
       evidence.leave(source);
@@ -111,27 +109,19 @@ export class Sharing {
     if (from === link.self) return;
     for (const { source: name, life, counts } of posts) {
       const source = remoteSource(from, name);
-      const before = this.#known(source);
-      if (life < before) continue;
-      if (life > before) {
-        evidence.leave(source);
-        evidence.join(source);
-        this.#others.set(source, life);
-      }
-      evidence.hear(counts, source);
+      this.#known(source);
+      evidence.hear(counts, source, life);
     }
   }
 
-  #known(source: string): number {
-    const life = this.#others.get(source);
-    if (life !== undefined) return life;
+  #known(source: string): void {
+    if (this.#others.has(source)) return;
+    this.#others.add(source);
     this.#parts.evidence.join(source);
-    this.#others.set(source, 0);
-    return 0;
   }
 }
 
 /** By what name the evidence knows a source of another replica. */
 export function remoteSource(replica: string, source: string): string {
-  return `${replica} ${source}`;
+  return `${source} of ${replica}`;
 }

@@ -57,14 +57,18 @@ export function look(watch: Watch, tick: Tick): { readonly watch: Watch; readonl
 }
 
 /** The verdict when sources are silent: what they see is unknown, so nothing is promoted without them. */
-export function withoutSources(verdict: Verdict, missing: readonly string[]): Verdict {
-  if (verdict.decision !== 'promote' || missing.length === 0) return verdict;
+export function withoutSources(judged: Verdict, missing: readonly string[]): Verdict {
+  if (missing.length === 0) return judged;
+  const who = missing.join(', ');
+  const verdict = { ...judged, missing: [...missing] };
+  if (judged.decision !== 'promote')
+    return { ...verdict, because: [...judged.because, `Nothing is heard of ${who}: it is judged without.`] };
   return {
     ...verdict,
     word: 'unknown',
     decision: 'hold',
     reason: 'missing',
-    says: `Unknown: nothing is heard of ${missing.join(', ')}; promotion waits for what they have seen.`,
+    says: `Unknown: nothing is heard of ${who}; promotion waits for what they have seen.`,
   };
 }
 

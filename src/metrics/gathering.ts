@@ -4,6 +4,7 @@ import { countUnit, noUnits, type Units } from '../analysis/units.ts';
 import { type ByArm, businessKind, type Tally, type TrialCounts } from '../model/evidence.ts';
 import type { Harm, SeenSoFar } from '../model/rollout.ts';
 import type { Trial } from '../model/trial.ts';
+import { Row } from './row.ts';
 import { Usual } from './usual.ts';
 
 /** Counts of one kind of event, [candidate, all] by mark. */
@@ -28,8 +29,8 @@ export class Gathering {
   /** Keys that met a failure of the candidate, in this epoch or before. */
   readonly #harmed: Units;
   readonly #units = new Map<string, Units>();
-  /** The number of the last post, by source. */
-  readonly #heard = new Map<string, number>();
+  /** The numbers of the posts that have come, by source. */
+  readonly #heard = new Map<string, Row>();
   /** The baseline's requests of this epoch, by the slot of their key's dispersion. */
   readonly #slots = { requests: zeros(), failures: zeros(), slow: zeros() };
   /** Where units may be told of later: which of the `#odds` each was assigned with, from 1, by its slot. */
@@ -77,12 +78,16 @@ export class Gathering {
       this.#harm[name] = Math.max(this.#harm[name], harm[name]);
   }
 
-  /** Takes in what a source counted. False if it is of another epoch, or was taken in before. */
+  /**
+   * Takes in what a source counted. False if it is of another epoch, or was taken in before. Whoever begins to count
+   * posts from 1 again is another source.
+   */
   add(counts: TrialCounts, source: string): boolean {
     const { rollout, epoch } = this.trial;
     if (counts.rollout !== rollout || counts.epoch !== epoch) return false;
-    if (counts.seq <= (this.#heard.get(source) ?? 0)) return false;
-    this.#heard.set(source, counts.seq);
+    const heard = this.#heard.get(source) ?? new Row();
+    this.#heard.set(source, heard);
+    if (!heard.take(counts.seq)) return false;
     for (const { w, tallies } of counts.batches) {
       const batch = this.#batches.get(w) ?? new Map<string, Sums>();
       this.#batches.set(w, batch);
@@ -110,15 +115,13 @@ export class Gathering {
     return { candidate, w };
   }
 
-  /** A source is gone; another of the same name counts its posts from the beginning. */
-  forget(source: string): void {
-    this.#heard.delete(source);
-  }
-
   /** What came since the last call, as the judge wants it. `t`: seconds since the rollout began. */
   take(t: number): Tick {
     const { sticky, latency } = this.trial;
-    const batches = Array.from(this.#batches, ([w, kinds]) => this.#batch(w, kinds));
+    // Whoever told first must not decide in which order numbers are added up.
+    const batches = Array.from(this.#batches, ([w, kinds]) => this.#batch(w, kinds)).sort(
+      (a, b) => a.w - b.w,
+    );
     for (const kinds of this.#batches.values()) this.#learn(kinds);
     const tried = [...this.#batches.values()].map((kinds) => kinds.get('tried'));
     const [trials, stableTrials] = outcomes(tried);

@@ -80,6 +80,11 @@ export const VerdictSchema = Type.Object(
     stable: ArmSchema,
     ratio: RangeSchema,
     tests: Type.Array(TestResultSchema),
+    missing: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Workers that have told nothing lately: what they see is not in it. Left out: none.',
+      }),
+    ),
     secondsToGo: Type.Optional(
       Type.Number({ description: 'About so long to a promotion at this traffic if the versions are equal.' }),
     ),

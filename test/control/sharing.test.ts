@@ -13,7 +13,15 @@ import { nodeTimers } from '../../src/store/timers.ts';
 import { HandClock } from '../support/clock.ts';
 
 const TRIAL: Trial = { rollout: 'r', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: false };
-const STATE = { revision: 1, services: { web: { trial: TRIAL } }, rollouts: {} } as unknown as State;
+const STATE = at(1);
+
+function at(epoch: number): State {
+  return {
+    revision: epoch,
+    services: { web: { trial: { ...TRIAL, epoch } } },
+    rollouts: {},
+  } as unknown as State;
+}
 
 /** What a worker posts: requests of the baseline and of the candidate, and the failures among them. */
 function post(seq: number, requests: [number, number], failures: [number, number]): TrialCounts {
@@ -127,12 +135,40 @@ describe('evidence of a fleet', () => {
     assert.equal(leader.evidence.seen('r')?.requests, 15);
   });
 
+  test('of a replica that was forgotten and comes back is not counted again', async (t) => {
+    const stream = new Stream();
+    const leader = replica(t, stream, 'a~1', true);
+    const other = replica(t, stream, 'b~1', false);
+    other.evidence.add([post(1, [0, 10], [0, 0])], 'worker 1');
+    stream.weather = 'unheard';
+    await other.sharing.exchange();
+    await leader.sharing.exchange();
+    leader.sharing.expect([]);
+    stream.weather = 'fair';
+    await other.sharing.exchange();
+    await leader.sharing.exchange();
+    assert.equal(leader.evidence.seen('r')?.requests, 10);
+  });
+
+  test('of an epoch that a follower began waits until the leader hears of it', async (t) => {
+    const stream = new Stream();
+    const leader = replica(t, stream, 'a~1', true);
+    const other = replica(t, stream, 'b~1', false);
+    other.evidence.follow(at(2));
+    for (const seq of [1, 2]) other.evidence.add([{ ...post(seq, [0, 10], [0, 0]), epoch: 2 }], 'worker 1');
+    await other.sharing.exchange();
+    await leader.sharing.exchange();
+    assert.equal(leader.evidence.seen('r')?.requests, 0);
+    leader.evidence.follow(at(2));
+    assert.equal(leader.evidence.seen('r')?.requests, 20);
+  });
+
   test('of a replica that is silent is missing, until the replica is forgotten', (t) => {
     const { clock, evidence, sharing } = replica(t, new Stream(), 'a~1', true);
-    sharing.expect(['b~1 worker 1']);
+    sharing.expect(['worker 1 of b~1']);
     assert.deepEqual(evidence.missing('r'), []);
     clock.wind(2_500);
-    assert.deepEqual(evidence.missing('r'), ['b~1 worker 1']);
+    assert.deepEqual(evidence.missing('r'), ['worker 1 of b~1']);
     sharing.expect([]);
     assert.deepEqual(evidence.missing('r'), []);
   });
