@@ -27,8 +27,8 @@ const HeadersSchema = Type.Record(Type.String(), Type.String());
 // Gates --------------------------------------------------------------------------------------------------
 
 /**
- * When a gate is asked. Those of a step: `before` its weight goes live, `during` it, again and again, `after`
- * it, before it is left. Those of the plan: `start`, before anything; `promotion`, before the candidate gets
+ * When a gate is asked. Those of a step, or of a strategy for each of its steps: `before` its weight goes live,
+ * `during` it, again and again, `after` it, before it is left. Those of the plan: `start`, before anything; `promotion`, before the candidate gets
  * all the traffic; `bake`, before the bake may end; `finish`, once it is over, whichever way, when an answer
  * changes nothing any more; `rollback`, again and again while it runs: a pass means go back; `event`, told of
  * everything that people are notified of, never waited for.
@@ -305,7 +305,13 @@ export type Plan = Of<typeof PlanSchema>;
 const { weight: _, ...terms } = StepSchema.properties;
 const stepTerms = Type.Partial(Type.Object(terms), CLOSED).properties;
 const ending = {
-  gates: Type.Optional(PlanSchema.properties.gates),
+  gates: Type.Optional(
+    Type.Array(GateSchema, {
+      maxItems: 20,
+      description:
+        'Moments before, during and after: at every step, called by its weight, as in "qa at 5 %". All others: once.',
+    }),
+  ),
   bake: Type.Optional(Type.Partial(BakeSchema, CLOSED)),
   decommission: PlanSchema.properties.decommission,
 };

@@ -19,8 +19,7 @@ function resolve(strategy: Strategy, own: Catalogue['strategies']): Plan | strin
   const { gates = [], bake = {}, decommission } = strategy;
   const ending = (name: string, steps: readonly Step[], usual: Bake = USUAL_BAKE): Plan => ({
     strategy: name,
-    steps,
-    gates,
+    ...withGates(steps, gates),
     bake: { ...usual, ...bake },
     ...(decommission && { decommission }),
   });
@@ -74,6 +73,21 @@ function resolve(strategy: Strategy, own: Catalogue['strategies']): Plan | strin
   }
 }
 
+/**
+ * Gates of the moments of steps stand at every step, each under a name of its own, so that what was approved or
+ * asked at one is not taken for another. Without steps they stay where they are, to be found fault with.
+ */
+function withGates(steps: readonly Step[], gates: readonly Gate[]): Pick<Plan, 'steps' | 'gates'> {
+  if (steps.length === 0) return { steps, gates };
+  const ofSteps = gates.filter(isOfStep);
+  const at = ({ weight }: Step): Gate[] =>
+    ofSteps.map((gate) => ({ ...gate, name: `${gate.name} at ${percent(weight)}` }));
+  return {
+    steps: steps.map((step) => ({ ...step, gates: [...at(step), ...step.gates] })),
+    gates: gates.filter((gate) => !isOfStep(gate)),
+  };
+}
+
 /** Every name that stands for a strategy, one's own first. */
 export function strategyNames(own: Catalogue['strategies']): readonly string[] {
   return [...Object.keys(own), ...PRESETS.map(({ name }) => name), 'blueGreen', 'override'];
@@ -119,7 +133,15 @@ export function planFault({ steps, gates, bake }: Plan): string | undefined {
   return gatesFault(steps, gates);
 }
 
-const OF_STEPS = ['before', 'during', 'after'];
+const OF_STEPS: ReadonlySet<Gate['moment']> = new Set(['before', 'during', 'after']);
+
+function isOfStep({ moment }: Gate): boolean {
+  return OF_STEPS.has(moment);
+}
+
+/** As the schema of plans has it. */
+const LONGEST_NAME = 64;
+const MOST_GATES = 20;
 
 function gatesFault(steps: readonly Step[], ofPlan: readonly Gate[]): string | undefined {
   const ofSteps = steps.flatMap((step) => step.gates);
@@ -127,15 +149,21 @@ function gatesFault(steps: readonly Step[], ofPlan: readonly Gate[]): string | u
   for (const gate of [...ofPlan, ...ofSteps]) {
     if (names.has(gate.name)) return `two gates are called "${gate.name}"; give each its own name`;
     names.add(gate.name);
+    if (gate.name.length > LONGEST_NAME)
+      return `a gate is called "${gate.name}", which is longer than ${LONGEST_NAME} characters; give it a shorter name`;
     const fault = gateFault(gate);
     if (fault !== undefined) return fault;
   }
-  const astray =
-    ofPlan.find(({ moment }) => OF_STEPS.includes(moment)) ??
-    ofSteps.find(({ moment }) => !OF_STEPS.includes(moment));
+  const full = steps.findIndex((step) => step.gates.length > MOST_GATES);
+  if (full >= 0)
+    return `step ${full + 1} has ${steps[full]!.gates.length} gates, those that stand at every step among them; ${MOST_GATES} are the most`;
+  const stepless = ofPlan.find(isOfStep);
+  if (stepless !== undefined)
+    return `gate "${stepless.name}" has moment ${stepless.moment}, and this strategy has no steps; use start or promotion`;
+  const astray = ofSteps.find((gate) => !isOfStep(gate));
   return (
     astray &&
-    `gate "${astray.name}" has moment ${astray.moment}; the gates of a step have before, during or after, those of the plan all others`
+    `gate "${astray.name}" has moment ${astray.moment}; the gates of a step have before, during or after, those of the strategy any other too`
   );
 }
 
@@ -169,6 +197,7 @@ export function tellPlan({ steps, gates, bake }: Plan): string[] {
   const start = at('start', gates);
   const promotion = at('promotion', gates);
   const end = at('bake', gates);
+  const watching = at('rollback', gates);
   const warm = isAlone({ bake })
     ? ', compared with what the old version did before'
     : `, ${percent(bake.keepWarm)} kept on the old version`;
@@ -176,10 +205,12 @@ export function tellPlan({ steps, gates, bake }: Plan): string[] {
     ...(start === '' ? [] : [`first: ${start}`]),
     ...steps.map((step) => {
       const before = at('before', step.gates);
+      const during = at('during', step.gates);
       const after = at('after', step.gates);
       return [
         before === '' ? '' : `after ${before}: `,
         `${percent(step.weight)}: ${goal(step)}`,
+        during === '' ? '' : `; watched by ${during}`,
         after === '' ? '' : `; then ${after}`,
       ].join('');
     }),
@@ -187,6 +218,7 @@ export function tellPlan({ steps, gates, bake }: Plan): string[] {
     bake.for > 0
       ? `100 %: baked for ${duration(bake.for)}${warm}${end === '' ? '' : `; then ${end}`}`
       : '100 %',
+    ...(watching === '' ? [] : [`all the while a yes leads back: ${watching}`]),
   ];
 }
 
@@ -208,14 +240,16 @@ export interface Estimate {
   readonly open: boolean;
 }
 
+/** Moments at which a rollout waits for a gate. */
+const DOORS: ReadonlySet<Gate['moment']> = new Set(['start', 'before', 'after', 'promotion', 'bake']);
+
 /** The shortest and the longest that a plan takes to the end of its bake, if it is not taken back. */
 export function estimate({ steps, gates, bake }: Plan, traffic: Traffic): Estimate {
   const spans = steps.map((step) => span(step, traffic));
   const sum = (of: (span: Estimate) => number): number =>
     spans.reduce((total, each) => total + of(each), bake.for);
   const waits = [...gates, ...steps.flatMap((step) => step.gates)].some(
-    ({ kind, moment }) =>
-      kind !== 'smoke' && moment !== 'event' && moment !== 'finish' && moment !== 'rollback',
+    ({ kind, moment }) => kind !== 'smoke' && DOORS.has(moment),
   );
   return {
     low: sum(({ low }) => low),

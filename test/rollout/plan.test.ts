@@ -122,7 +122,35 @@ describe('a plan is refused, with the cure,', () => {
     [
       'when a gate of the plan is one of a step',
       { type: 'blueGreen', gates: [webhook('a', 'during')] },
-      /gate "a" has moment during; the gates of a step have/,
+      /gate "a" has moment during, and this strategy has no steps; use start or promotion/,
+    ],
+    [
+      'when a gate of a step is one of the plan',
+      { type: 'canary', steps: [{ weight: 5, gates: [webhook('a', 'start')] }] },
+      /gate "a" has moment start; the gates of a step have before, during or after/,
+    ],
+    [
+      'when a gate at every step has a name of one step',
+      {
+        type: 'canary',
+        steps: [{ weight: 5, gates: [webhook('a at 5 %', 'before')] }],
+        gates: [webhook('a', 'before')],
+      },
+      /two gates are called "a at 5 %"/,
+    ],
+    [
+      'when a name has no room for the weight of a step',
+      { type: 'linear', percent: 10, every: 60, gates: [webhook('a'.repeat(60), 'before')] },
+      /longer than 64 characters; give it a shorter name/,
+    ],
+    [
+      'when more gates stand at a step than may',
+      {
+        type: 'canary',
+        steps: [{ weight: 5, gates: [webhook('last', 'before')] }],
+        gates: Array.from({ length: 20 }, (_, index) => webhook(`g${index}`, 'before')),
+      },
+      /step 1 has 21 gates, .* 20 are the most/,
     ],
     [
       'when an approval watches',
@@ -226,6 +254,58 @@ test('a plan is told a line a step', () => {
     'then: approval "boss"',
     '100 %: baked for 30 min, 0.5 % kept on the old version',
   ]);
+});
+
+describe('a gate of a strategy with a moment of steps', () => {
+  const gates: Gate[] = [
+    { name: 'qa', kind: 'approval', moment: 'before' },
+    { name: 'cpu', kind: 'prometheus', moment: 'during', url: 'http://p', query: 'q', atMost: 1 },
+    { name: 'boss', kind: 'approval', moment: 'promotion' },
+    { name: 'alarm', kind: 'webhook', moment: 'rollback', url: 'http://p' },
+  ];
+  const strategies: readonly Strategy[] = [
+    { type: 'canary', steps: [30, 60, 90], gates },
+    { type: 'linear', percent: 30, every: 60, gates },
+    { type: 'exponential', start: 20, factor: 2, every: 60, gates },
+    { type: 'preset', name: '1-5-25-50-100', gates },
+    { type: 'preset', name: 'Linear10PercentEvery1Minute', gates },
+  ];
+  for (const strategy of strategies)
+    test(`stands at every step of ${'name' in strategy ? strategy.name : strategy.type}`, () => {
+      const made = plan(strategy);
+      assert.ok(made.steps.length >= 3);
+      for (const { weight, gates: ofStep } of made.steps)
+        assert.deepEqual(
+          ofStep.map(({ name, moment }) => [name, moment]),
+          [
+            [`qa at ${weight} %`, 'before'],
+            [`cpu at ${weight} %`, 'during'],
+          ],
+        );
+      assert.deepEqual(
+        made.gates.map(({ name }) => name),
+        ['boss', 'alarm'],
+      );
+    });
+
+  test('is told with the step', () => {
+    const told = tellPlan(plan({ type: 'linear', percent: 50, every: 60, gates }));
+    assert.deepEqual(told.slice(0, 2), [
+      'after approval "qa at 50 %": 50 %: at least 1 min, until the judge can tell; after 30 min it holds and says so; watched by prometheus "cpu at 50 %"',
+      'then: approval "boss"',
+    ]);
+    assert.equal(told.at(-1), 'all the while a yes leads back: webhook "alarm"');
+  });
+
+  test('that only watches makes nobody wait', () => {
+    const none: Traffic = { perSecond: 1, keysPerSecond: 1, secondsToVerdict: () => 1 };
+    const open = (moment: Gate['moment']): boolean => {
+      const gate: Gate = { name: 'a', kind: 'webhook', moment, url: 'http://p' };
+      const made = plan({ type: 'linear', percent: 50, every: 60, needs: 'nothing', gates: [gate] });
+      return estimate(made, none).open;
+    };
+    assert.deepEqual([open('during'), open('before')], [false, true]);
+  });
 });
 
 test('a name stands for what the config file says, and may be given other terms', () => {
