@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { own } from '../base/own.ts';
 import { Gathering, NO_HARM } from '../metrics/gathering.ts';
 import { Recent } from '../metrics/recent.ts';
-import type { LedgerCounts } from '../model/counts.ts';
+import type { LedgerCounts, MinuteCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import type { Harm, SeenSoFar } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
@@ -50,6 +50,8 @@ interface Ongoing {
  */
 export class Evidence {
   readonly #clock: Clock;
+  /** What minutes are told apart by, in ms: one clock for all whose minutes are added up. */
+  #time: () => number;
   readonly #recent = new Recent();
   /** By rollout. */
   #ongoing = new Map<string, Ongoing>();
@@ -62,6 +64,12 @@ export class Evidence {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#time = () => clock.monotonic();
+  }
+
+  /** What is remembered is added to what others do, so minutes are told apart by this clock from now on. */
+  keepTime(clock: Pick<Clock, 'now'>): void {
+    this.#time = () => clock.now();
   }
 
   /** Gathers for the trials of this state from now on. To be called before a source can hear of them. */
@@ -136,7 +144,17 @@ export class Evidence {
 
   /** What a source counted of all its traffic; it is remembered for some minutes. */
   remember(ledgers: readonly LedgerCounts[]): void {
-    this.#recent.add(ledgers, this.#clock.monotonic());
+    this.#recent.add(ledgers, this.#time());
+  }
+
+  /** What versions did here, as far as others do not know it yet. */
+  news(): ReturnType<Recent['news']> {
+    return this.#recent.news(this.#time());
+  }
+
+  /** What versions did elsewhere. */
+  learn(from: string, minutes: readonly MinuteCounts[]): void {
+    this.#recent.learn(from, minutes);
   }
 
   /** What has come of a rollout since the last call; undefined if it gathers nothing. `t`: seconds, passed on. */
@@ -198,7 +216,7 @@ export class Evidence {
 
   /** A version's latencies in the last five minutes, by the judge's buckets. */
   baseline(service: string, version: string): LatencyCounts {
-    return this.#recent.latency(service, version, this.#clock.monotonic());
+    return this.#recent.latency(service, version, this.#time());
   }
 
   /** What a version did in the last five minutes, and what of it is slow; that is left out if it answered too few. */
@@ -206,7 +224,7 @@ export class Evidence {
     const counts = this.baseline(service, version);
     const total = counts.reduce((sum, [, count]) => sum + count, 0);
     const scale = total < DEFAULT_POLICY.minBaseline ? undefined : latencyScale(counts);
-    const past = this.#recent.requests(service, version, this.#clock.monotonic());
+    const past = this.#recent.requests(service, version, this.#time());
     return { past, ...(scale && { slow: { p95: scale.b95, p99: scale.b99 } }) };
   }
 

@@ -11,6 +11,7 @@ import { nodeTimers } from '../store/timers.ts';
 import type { Serving } from './commands.ts';
 import type { Evidence } from './evidence.ts';
 import type { Lead, Stand } from './lead.ts';
+import { Pasts } from './pasts.ts';
 import { type Neighbour, Receipts } from './receipts.ts';
 import { remoteSource, Sharing } from './sharing.ts';
 
@@ -57,6 +58,7 @@ export class Fleet implements Plane, Lead {
   readonly clock: Clock;
   readonly #parts: FleetParts;
   readonly #sharing: Sharing;
+  readonly #pasts: Pasts;
   #state: () => State = () => ({ revision: 0, services: {} });
   #willing = false;
   #beat: Beat | undefined;
@@ -93,6 +95,8 @@ export class Fleet implements Plane, Lead {
       now: () => (this.#ahead === undefined ? clock.now() : Math.round(this.#ahead + clock.monotonic())),
       monotonic: () => clock.monotonic(),
     };
+    evidence.keepTime(this.clock);
+    this.#pasts = new Pasts({ link, evidence, timers, log });
   }
 
   /** Begins to give signs of life. */
@@ -240,6 +244,7 @@ export class Fleet implements Plane, Lead {
 
   async close(): Promise<void> {
     await this.#sharing.close();
+    await this.#pasts.close();
   }
 
   #others(): readonly Sighting[] {

@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts';
+import { Rounds } from '../base/rounds.ts';
 import type { Timers } from '../base/timers.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import type { Link } from '../store/link.ts';
@@ -41,8 +42,7 @@ export class Sharing {
   /** The sources of others. */
   readonly #others = new Set<string>();
   #outbox: Post[] = [];
-  readonly #stop: () => void;
-  #busy: Promise<void> | undefined;
+  readonly #rounds: Rounds;
 
   constructor(parts: SharingParts) {
     this.#parts = parts;
@@ -53,11 +53,7 @@ export class Sharing {
         if (this.#outbox.length > WAITING) this.#outbox.shift();
       },
     });
-    this.#stop = parts.timers.every(PERIOD, () => {
-      this.#busy ??= this.exchange().finally(() => {
-        this.#busy = undefined;
-      });
-    });
+    this.#rounds = new Rounds(parts.timers, PERIOD, () => this.exchange());
   }
 
   /** Posts what there is, and takes in what others posted. Never rejects. */
@@ -67,12 +63,12 @@ export class Sharing {
       if (leads()) {
         this.#outbox = [];
         if (evidence.gathers)
-          for (const words of await link.gather()) this.#take(JSON.parse(words) as Parcel);
+          for (const words of await link.gather('evidence')) this.#take(JSON.parse(words) as Parcel);
         return;
       }
       const posts = this.#outbox;
       if (posts.length === 0) return;
-      await link.post(JSON.stringify({ from: link.self, posts } satisfies Parcel));
+      await link.post('evidence', JSON.stringify({ from: link.self, posts } satisfies Parcel));
       this.#outbox = this.#outbox.filter((post) => !posts.includes(post));
     } catch (err) {
       // Redis is away: it is known and told elsewhere, and what was not posted is posted later.
@@ -98,10 +94,9 @@ export class Sharing {
   }
 
   async close(): Promise<void> {
-    this.#stop();
     this.#parts.evidence.share(undefined);
     this.expect([]);
-    await this.#busy;
+    await this.#rounds.close();
   }
 
   #take({ from, posts }: Parcel): void {

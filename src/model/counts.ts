@@ -42,3 +42,15 @@ export interface LedgerCounts {
   /** Those of them that cannot be sent yet, and of those given here by another version. */
   readonly pending: number;
 }
+
+/** What a version did at one replica in one minute, by now: a later one of the same minute takes its place. */
+export interface MinuteCounts {
+  readonly service: string;
+  readonly version: string;
+  /** Its number on the clock of the fleet. */
+  readonly minute: number;
+  readonly requests: number;
+  readonly failures: number;
+  /** [the judge's bucket, count] pairs, flat. */
+  readonly latency: readonly number[];
+}

@@ -14,11 +14,14 @@ export interface Link {
   /** Tells everybody of something, at once, if they happen to listen. */
   say(topic: Topic, words: string): Promise<void>;
   hear(topic: Topic, listener: (words: string) => void): void;
-  /** Leaves evidence for whoever leads; kept for some time. */
-  post(words: string): Promise<void>;
-  /** The evidence that was left since the last call; at the first call, in the last while. */
-  gather(): Promise<readonly string[]>;
+  /** Leaves something for others to gather; kept for some minutes, and not more than so much of it. */
+  post(subject: Subject, words: string): Promise<void>;
+  /** What was left since the last call, by whoever it was; at the first call, in the last minutes. */
+  gather(subject: Subject): Promise<readonly string[]>;
 }
+
+/** `evidence`: for whoever leads. `past`: what versions did before, for everybody. */
+export type Subject = 'evidence' | 'past';
 
 export type Topic = 'ask' | 'answer';
 

@@ -12,7 +12,7 @@ import type { Place } from '../model/place.ts';
 import type { AuditEntry } from '../model/record.ts';
 import type { State } from '../model/state.ts';
 import { type Client, type Credentials, connect, run, TimedOut, timely } from './connect.ts';
-import type { Beat, Health, Link, Plane, Topic } from './link.ts';
+import type { Beat, Health, Link, Plane, Subject, Topic } from './link.ts';
 import { Mirror, type Stamped } from './mirror.ts';
 import { BEAT, LEAVE, POST, READ, REPLACE, RESTORE, type Script } from './scripts.ts';
 import { type AuditQuery, Fenced, type Store, StoreUnavailable } from './store.ts';
@@ -106,7 +106,7 @@ class RedisStore implements Store, Link {
   readonly #listeners: Listeners<State>;
   readonly #hearers = new Map<string, (words: string) => void>();
   readonly #keys: Readonly<
-    Record<'truth' | 'audit' | 'lease' | 'term' | 'replicas' | 'restoring' | 'evidence', string>
+    Record<'truth' | 'audit' | 'lease' | 'term' | 'replicas' | 'restoring' | Subject, string>
   >;
   #known: Stamped;
   #health: Health;
@@ -117,8 +117,8 @@ class RedisStore implements Store, Link {
   #fresh: string;
   #stop = (): void => {};
   #beating: Promise<void> | undefined;
-  /** The last evidence gathered. What is older than this leader's terms is of epochs that nobody asks for. */
-  #gathered = '0';
+  /** The last of each subject that was gathered. */
+  readonly #gathered: Record<Subject, string> = { evidence: '0', past: '0' };
   #closed = false;
 
   constructor(settings: RedisSettings, { mirror, known, dial, clock, timers, log }: RedisParts) {
@@ -142,6 +142,7 @@ class RedisStore implements Store, Link {
       replicas: key('replicas'),
       restoring: key('restoring'),
       evidence: key('evidence'),
+      past: key('past'),
     };
     this.#client = dial();
     this.#ear = dial();
@@ -274,18 +275,18 @@ class RedisStore implements Store, Link {
     if (this.#ear.status === 'ready') this.#listen();
   }
 
-  async post(words: string): Promise<void> {
-    await this.#run(POST, [this.#keys.evidence], [words]);
+  async post(subject: Subject, words: string): Promise<void> {
+    await this.#run(POST, [this.#keys[subject]], [words]);
   }
 
-  async gather(): Promise<readonly string[]> {
-    const { evidence } = this.#keys;
-    const from = this.#gathered;
-    const [stream] = (await this.#try(() =>
-      this.#client.xread('COUNT', 1000, 'STREAMS', evidence, from),
-    )) ?? [[evidence, []]];
+  async gather(subject: Subject): Promise<readonly string[]> {
+    const key = this.#keys[subject];
+    const from = this.#gathered[subject];
+    const [stream] = (await this.#try(() => this.#client.xread('COUNT', 1000, 'STREAMS', key, from))) ?? [
+      [key, []],
+    ];
     const posts = stream?.[1] ?? [];
-    this.#gathered = posts.at(-1)?.[0] ?? from;
+    this.#gathered[subject] = posts.at(-1)?.[0] ?? from;
     return posts.map(([, fields]) => fields[1] ?? '');
   }
 

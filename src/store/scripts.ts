@@ -110,9 +110,9 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 return 1
 `);
 
-/** Leaves evidence, which is of use for seconds only. */
+/** Leaves what is of use for minutes only. */
 export const POST = script(`
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', 4000, '*', 'w', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], 60000)
+redis.call('PEXPIRE', KEYS[1], 360000)
 return 1
 `);

@@ -55,7 +55,7 @@ class Stream {
     let read = 0;
     return {
       self,
-      post: async (words: string) => {
+      post: async (_: string, words: string) => {
         if (this.weather !== 'lost') this.posted.push(words);
         if (this.weather !== 'fair') throw new StoreUnavailable('no answer');
       },

@@ -45,8 +45,8 @@ async function works(
   );
   assert.ok(await a.replace(0, sampleState('a'), sampleEntry('web'), await token));
   assert.equal(await heard, 1);
-  await b.link!.post('counts');
-  assert.deepEqual(await a.link!.gather(), ['counts']);
+  await b.link!.post('evidence', 'counts');
+  assert.deepEqual(await a.link!.gather('evidence'), ['counts']);
 }
 
 async function server(t: TestContext, ...options: string[]): Promise<RedisServer> {
