@@ -55,6 +55,7 @@ export async function h2load(load: PacedLoad): Promise<PacedResult> {
 /** As many requests over HTTP/2 as the other side answers, so many at once on each connection. */
 export async function h2flood(load: {
   readonly port: number;
+  readonly secure: boolean;
   readonly path: string;
   readonly connections: number;
   readonly streams: number;
@@ -65,7 +66,8 @@ export async function h2flood(load: {
     ...['-t', '1', '-c', String(load.connections), '-m', String(load.streams), '-D', String(load.seconds)],
     ...['-H', 'user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36', '-H', 'accept: */*'],
     ...['-H', 'cookie: theme=dark; uid=user17; session=0123456789abcdef0123456789abcdef'],
-    ...['--connect-to', `127.0.0.1:${load.port}`, `http://shop.example.com${load.path}`],
+    ...['--connect-to', `127.0.0.1:${load.port}`],
+    `http${load.secure ? 's' : ''}://shop.example.com${load.path}`,
   ]);
   const [, good, failed, errored] =
     /(\d+) succeeded, (\d+) failed, (\d+) errored/.exec(printed)?.map(Number) ?? [];

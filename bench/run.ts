@@ -11,18 +11,18 @@ import { startOrigins } from './origins.ts';
 import { markdown, type Outcome } from './report.ts';
 import { field } from './rivals/field.ts';
 import { change } from './rows/change.ts';
-import { http2 } from './rows/http2.ts';
 import { idle } from './rows/idle.ts';
 import { latency } from './rows/latency.ts';
 import { loads } from './rows/load.ts';
 import { type Ground, type Row, type Sample, type Standing, stand } from './rows/row.ts';
 import { services } from './rows/services.ts';
 import { judged, trial } from './rows/trial.ts';
+import { ways } from './rows/ways.ts';
 import { randomFrom, shuffled } from './statistics.ts';
 
 const ROWS: Readonly<Record<string, (ground: Ground) => Promise<Row>>> = {
   ...loads,
-  http2,
+  ...ways,
   latency,
   idle,
   change,

@@ -5,6 +5,7 @@ import { root } from './machine.ts';
 /** One run of wrk: as many requests as the other side answers, over a fixed number of connections. */
 export interface Load {
   readonly port: number;
+  readonly secure?: boolean;
   readonly kind: 'get' | 'post' | 'close';
   readonly path: string;
   readonly connections: number;
@@ -24,7 +25,7 @@ export interface LoadResult {
 }
 
 export async function wrk(load: Load): Promise<LoadResult> {
-  const url = `http://127.0.0.1:${load.port}/`;
+  const url = `http${load.secure ? 's' : ''}://127.0.0.1:${load.port}/`;
   const size = ['-t', '1', '-c', String(load.connections), '-d', `${load.seconds}s`] as const;
   const script = fileURLToPath(new URL('bench/load.lua', root));
   return parseWrk(await run(['wrk', ...size, '-s', script, url, '--', load.kind, load.path]));

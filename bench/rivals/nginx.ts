@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CIPHER } from '../keypair.ts';
 import { output } from '../machine.ts';
 import type { Rival } from './rival.ts';
 
@@ -21,8 +22,12 @@ export const nginx: Rival = {
   splits: true,
   install: 'apt-get install nginx-light',
   version: () => /nginx\/(\S+)/.exec(output('nginx', '-v') ?? '')?.[1],
-  async prepare({ port, origins, directory, http2 }) {
+  async prepare({ port, origins, directory, http2, tls }) {
     const file = join(directory, 'nginx.conf');
+    const ways = `${tls ? ' ssl' : ''}${http2 ? ' http2' : ''}`;
+    const secure = tls
+      ? `ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command Ciphersuites ${CIPHER};`
+      : '';
     await writeFile(
       file,
       nginxConfig(`  upstream stable { server 127.0.0.1:${origins.stable}; keepalive 256; keepalive_requests 1000000000; }
@@ -30,7 +35,7 @@ export const nginx: Rival = {
   map $cookie_uid $key { "" $request_id; default $cookie_uid; }
   split_clients $key $version { 5% canary; * stable; }
   server {
-    listen 127.0.0.1:${port}${http2 ? ' http2' : ''} backlog=4096;
+    listen 127.0.0.1:${port}${ways} backlog=4096; ${secure}
     location / {
       proxy_pass http://$version; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

@@ -1,3 +1,5 @@
+import type { KeyPair } from '../keypair.ts';
+
 /** Ports of the two versions that every rival stands in front of. */
 export interface Origins {
   readonly stable: number;
@@ -9,8 +11,10 @@ export interface Site {
   /** Loopback port to listen on. */
   readonly port: number;
   readonly origins: Origins;
-  /** Clients begin with HTTP/2 there, without TLS. */
+  /** Clients speak HTTP/2 there: agreed on by ALPN with TLS, begun with without. */
   readonly http2?: boolean;
+  /** Clients come by TLS. */
+  readonly tls?: KeyPair;
   /** An empty folder of its own. */
   readonly directory: string;
 }

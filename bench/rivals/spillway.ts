@@ -27,11 +27,12 @@ export function spillway(name: string, variant: Variant = {}): Rival {
     splits: true,
     install: 'npm run build',
     version: () => (existsSync(CLI) ? 'this commit' : undefined),
-    async prepare({ port, origins, directory }) {
+    async prepare({ port, origins, directory, tls }) {
       const file = join(directory, 'spillway.json');
       const admin = variant.admin ?? (await freePort());
+      const certificates = tls && [{ cert: tls.cert, key: tls.key }];
       const config: Config = {
-        listen: [{ address: `127.0.0.1:${port}` }],
+        listen: [{ address: `127.0.0.1:${port}`, ...(certificates && { tls: { certificates } }) }],
         admin: { address: `127.0.0.1:${admin}`, requestsPerMinute: 100_000 },
         store: 'memory:',
         workers: 1,

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Crew, freePort, type Member } from '../crew.ts';
 import { PROXY_CORE } from '../machine.ts';
-import type { Origins, Rival } from '../rivals/rival.ts';
+import type { Origins, Rival, Site } from '../rivals/rival.ts';
 
 /** One measurement of one contender: numbers by the key of their column, and `errors`. */
 export type Sample = Readonly<Record<string, number>>;
@@ -50,12 +50,12 @@ export interface Ground {
 export async function stand(
   rival: Rival,
   ground: Pick<Ground, 'crew' | 'origins' | 'directory'>,
-  http2 = false,
+  ways: Pick<Site, 'http2' | 'tls'> = {},
 ): Promise<Standing> {
   const port = await freePort();
   const directory = join(ground.directory, `${rival.name.replaceAll('/', '-')}-${port}`);
   await mkdir(directory, { recursive: true });
-  const command = await rival.prepare({ port, origins: ground.origins, directory, http2 });
+  const command = await rival.prepare({ port, origins: ground.origins, directory, ...ways });
   const member = await ground.crew.start({ name: rival.name, command, core: PROXY_CORE, port });
   return { ...member, rival };
 }

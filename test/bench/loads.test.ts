@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseRequestLog } from '../../bench/h2load.ts';
+import { parseTimes } from '../../bench/stime.ts';
 import { parseWrk } from '../../bench/wrk.ts';
 
 test('the result of wrk is read from the line below its own report', () => {
@@ -43,4 +44,12 @@ test('an empty log has no latency', () => {
   const { p50, errors } = parseRequestLog('', 1);
   assert.ok(Number.isNaN(p50));
   assert.equal(errors, 0);
+});
+
+test('connections of s_time count only if every one of them resumed', () => {
+  const printed = (letters: string) =>
+    `Collecting connection statistics for 1 seconds\nstarting\n${letters}\n\n4 connections in 0.12s; 33.33 connections/user sec, bytes read 372\n4 connections in 2 real seconds, 93 bytes read per connection\n`;
+  assert.deepEqual(parseTimes(printed('rrrr')), { requests: 4, rate: 2, errors: 0 });
+  assert.equal(parseTimes(printed('rr*r')).errors, 4);
+  assert.throws(() => parseTimes('ERROR\n'), /no connection: ERROR/);
 });
