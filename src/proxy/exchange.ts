@@ -1,4 +1,5 @@
 import { ascii, text } from '../http/bytes.ts';
+import { callFailed, GRPC_STATUS, statusIn } from '../http/grpc.ts';
 import { dropNominated, type Head } from '../http/head.ts';
 import {
   STRICT_TRANSPORT_SECURITY,
@@ -15,7 +16,7 @@ import { hashKey } from './accesslog.ts';
 import { faultAnswer } from './answer.ts';
 import { Attempts, type Patron } from './attempts.ts';
 import type { Context } from './context.ts';
-import { callFailed, grpcAnswer, statusIn } from './grpc.ts';
+import { grpcAnswer } from './grpc.ts';
 import { Host } from './host.ts';
 import { type FoundKey, findKey } from './key.ts';
 import type { Lane } from './lane.ts';
@@ -24,7 +25,6 @@ import type { Requester } from './requester.ts';
 import type { Traffic } from './traffic.ts';
 import { WebSocketTap } from './websocket.ts';
 
-const GRPC_STATUS = ascii('grpc-status');
 const CONTENT_TYPE = ascii('content-type');
 const IDEMPOTENCY_KEY = ascii('idempotency-key');
 

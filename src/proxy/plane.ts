@@ -292,6 +292,5 @@ function poolLimits(
 ): PoolLimits {
   const { connections = 1024, requests = Number.POSITIVE_INFINITY, pending = 1024 } = limits ?? {};
   const part = Math.max(1, Math.floor(ofVersion / endpoints));
-  // A connection of HTTP/1.1 has one request at a time.
-  return { connections: Math.min(connections, requests, part), pending };
+  return { connections: Math.min(connections, part), requests, pending };
 }

@@ -11,6 +11,8 @@ import { UpstreamSession } from './session.ts';
 export interface PoolLimits {
   /** Connections to the endpoint, of this process. */
   readonly connections: number;
+  /** Requests that may be under way. */
+  readonly requests: number;
   /** Requests that may wait for one. */
   readonly pending: number;
 }
@@ -94,7 +96,8 @@ export class Pool {
       const idle = this.#idle.pop();
       if (idle !== undefined) return idle;
     }
-    if (this.#open >= this.pooling.connections) return undefined;
+    // A connection of HTTP/1.1 has one request at a time.
+    if (this.#open >= this.pooling.connections || this.#open >= this.pooling.requests) return undefined;
     this.#open++;
     return new UpstreamConnection(this, this.address, connectTimeout);
   }
@@ -104,6 +107,7 @@ export class Pool {
    * their connection together meet again on the next one.
    */
   #stream(connectTimeout: number, fresh: boolean): Channel | undefined {
+    if (this.#streams >= this.pooling.requests) return undefined;
     let session = this.#sessions.find((each) => each.room && !(fresh && each.connected && each.requests > 0));
     if (session === undefined) {
       if (this.#open >= this.pooling.connections) return undefined;
@@ -112,6 +116,12 @@ export class Pool {
       this.#sessions.push(session);
     }
     return session.open();
+  }
+
+  get #streams(): number {
+    let load = 0;
+    for (const session of this.#sessions) load += session.load;
+    return load;
   }
 
   /** There is room for another stream. */
@@ -207,15 +217,31 @@ export class Pool {
     this.#closeSessions();
   }
 
+  /** Leaves whatever is open, at once. */
+  destroy(): void {
+    for (const connection of [...this.#idle]) connection.destroy();
+    for (const session of [...this.#sessions]) session.destroy();
+  }
+
   /** A table names it again. */
   revive(): void {
     this.#retired = false;
   }
 
+  /** Lets those who wait have what there is, the first one first. */
   #grant(): void {
-    for (const asker of this.#waiting) {
-      this.#waiting.delete(asker);
-      return asker.granted();
+    if (this.#waiting.size === 0) return;
+    for (const asker of [...this.#waiting]) {
+      if (!this.#room) return;
+      if (this.#waiting.delete(asker)) asker.granted();
     }
+  }
+
+  /** Whether a request could be sent. */
+  get #room(): boolean {
+    const { connections, requests } = this.pooling;
+    if (!this.#http2) return this.#idle.length > 0 || this.#open < Math.min(connections, requests);
+    if (this.#streams >= requests) return false;
+    return this.#open < connections || this.#sessions.some(({ room }) => room);
   }
 }

@@ -38,19 +38,17 @@ export interface Finding {
 /** A probe ends by its own timer; the times of a request do not matter to it. */
 const TERMS: UpstreamTerms = { connect: 1e9, head: 1e9, body: 1e9, keepAlive: 1 };
 
-/**
- * Asks an endpoint whether it serves, by TLS where its version speaks that. One that speaks HTTP/2 is asked for no
- * more than a connection: that shows whether the process is there, and a request would need a session of its own.
- */
+/** Asks an endpoint whether it serves, in what its version speaks. */
 export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding> {
   const { path, port, host, timeout } = policy;
   const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
   const { tls = service.tls, protocol = service.protocol } = service.versions[version] ?? {};
   const security = tls ? securityOf(tls, endpoint) : undefined;
   const http2 = protocol === 'h2' || protocol === 'h2c';
-  if (path === undefined || http2)
+  if (path === undefined)
     return knock(() => security?.connect(at, http2 ? 'h2' : 'http/1.1') ?? net.connect(at), timeout);
-  const pool = new Pool(at, DEADLINES, LIMITS, { connections: 1, pending: 0 }, silent, security);
+  const pooling = { connections: 1, requests: 1, pending: 0 };
+  const pool = new Pool(at, DEADLINES, LIMITS, pooling, silent, security, http2);
   return asked(pool, path, host ?? ('host' in address ? endpoint : 'localhost'), policy);
 }
 
@@ -64,6 +62,7 @@ function asked(pool: Pool, path: string, host: string, { timeout, status }: Heal
     const end = (sound: boolean, says: string) => {
       clearTimeout(timer);
       channel.destroy();
+      pool.destroy();
       resolve({ sound, says });
     };
     const timer = setTimeout(

@@ -13,6 +13,9 @@ const MOST_STREAMS = 1000;
 const CONNECTION_WINDOW = 1 << 20;
 const STREAM_WINDOW = 1 << 18;
 
+/** A connection that has nothing more to do has so many ms to be closed from both ends. */
+const FAREWELL = 1000;
+
 /** One HTTP/2 connection to an endpoint: as many requests at once as the endpoint allows. */
 export class UpstreamSession implements Expiring {
   readonly pool: Pool;
@@ -21,6 +24,7 @@ export class UpstreamSession implements Expiring {
   /** Requests that have been sent on it. */
   requests = 0;
   deadline: number;
+  readonly #socket: net.Socket;
   readonly #streams = new Set<UpstreamStream>();
   #most = UNTIL_TOLD;
   #leaving = false;
@@ -34,6 +38,7 @@ export class UpstreamSession implements Expiring {
     const { headBytes, headers } = pool.limits;
     const { address, security } = pool;
     const socket = security?.connect(address, 'h2') ?? net.connect({ ...address, noDelay: true });
+    this.#socket = socket;
     socket.on('connect', () => {
       this.#shaking = security !== undefined;
     });
@@ -70,6 +75,16 @@ export class UpstreamSession implements Expiring {
     return !this.#leaving && !this.http2.closed && !this.http2.destroyed && this.#streams.size < this.#most;
   }
 
+  /** Requests under way. */
+  get load(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether the endpoint can still be heard. */
+  get lost(): boolean {
+    return this.http2.destroyed;
+  }
+
   /** A stream for one request. */
   open(): UpstreamStream {
     const stream = new UpstreamStream(this);
@@ -81,7 +96,8 @@ export class UpstreamSession implements Expiring {
   /** A stream is over. `keepAlive`: how long an idle connection is kept, ms. */
   left(stream: UpstreamStream, keepAlive: number): void {
     if (!this.#streams.delete(stream)) return;
-    if (this.#streams.size === 0 && this.connected) this.deadline = this.pool.deadlines.in(keepAlive);
+    if (this.#streams.size === 0 && this.connected)
+      this.deadline = this.pool.deadlines.in(this.#leaving ? FAREWELL : keepAlive);
     this.pool.roomIn();
   }
 
@@ -92,7 +108,8 @@ export class UpstreamSession implements Expiring {
   }
 
   expire(): void {
-    if (this.connected) return this.close();
+    // One that is frozen does not say farewell.
+    if (this.connected) return this.#leaving ? this.destroy() : this.close();
     const streams = [...this.#streams];
     this.#streams.clear();
     this.pool.unreachable(undefined);
@@ -103,7 +120,14 @@ export class UpstreamSession implements Expiring {
   /** Takes no more requests, and goes when those under way are done. */
   close(): void {
     this.#leaving = true;
+    if (this.#streams.size === 0) this.deadline = this.pool.deadlines.in(FAREWELL);
     this.http2.close();
+  }
+
+  /** Goes at once. */
+  destroy(): void {
+    this.#leaving = true;
+    this.#socket.destroy();
   }
 
   #connected(): void {

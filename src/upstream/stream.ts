@@ -1,6 +1,7 @@
 import http2 from 'node:http2';
 import { Readable } from 'node:stream';
 import type { Expiring } from '../base/deadlines.ts';
+import { GRPC_STATUS, statusIn, statusOfCall } from '../http/grpc.ts';
 import { Head } from '../http/head.ts';
 import { parseResponseList, requestFields, trailerFields, trailerLines } from '../http/list.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
@@ -71,6 +72,7 @@ export class UpstreamStream implements Channel, Expiring {
   #answered = false;
   #paused = false;
   #interim = 0;
+  #status = 0;
   /** What is still to come of a body whose length was announced. */
   #left = Number.POSITIVE_INFINITY;
   /** Trailers of the answer; undefined if they are not sound. And of the request. */
@@ -194,10 +196,12 @@ export class UpstreamStream implements Channel, Expiring {
     const bodyStart = parseResponseList(list, scratch, head, this.#session.pool.limits);
     if (bodyStart < 0 || head.status < 200) return this.#break(FAULTS.badResponse);
     this.#answered = true;
+    this.#status = head.status;
     const bare = this.#headOnly || head.status === 204 || head.status === 304;
     if (head.contentLength >= 0 && !bare) this.#left = head.contentLength;
     if (ended || bare || this.#left === 0) {
-      this.#release();
+      const status = head.findName(scratch, GRPC_STATUS);
+      this.#release(status < 0 ? '' : head.value(scratch, status));
       return asker.answer(scratch, head, bodyStart, bodyStart, '');
     }
     const carrier = this.#carrier!;
@@ -218,7 +222,7 @@ export class UpstreamStream implements Channel, Expiring {
       this.#awaitBody();
       return asker.more(data, 0, data.length, undefined);
     }
-    this.#release();
+    this.#release('');
     asker.more(data, 0, data.length, '');
   }
 
@@ -231,7 +235,7 @@ export class UpstreamStream implements Channel, Expiring {
     // Otherwise the close that follows tells the truth.
     if (asker === undefined || !this.#whole) return;
     if (this.#trailers === undefined || Number.isFinite(this.#left)) return this.#break(FAULTS.truncated);
-    this.#release();
+    this.#release(statusIn(this.#trailers));
     asker.more(NOTHING, 0, 0, this.#trailers);
   }
 
@@ -258,13 +262,17 @@ export class UpstreamStream implements Channel, Expiring {
   }
 
   expire(): void {
-    this.#break(this.#answered || !this.#asked ? FAULTS.bodyTimeout : FAULTS.headTimeout);
+    if (this.#answered || !this.#asked) return this.#break(FAULTS.bodyTimeout);
+    this.#break(FAULTS.headTimeout);
+    // It may lead nowhere, and nobody else shall wait to find that out.
+    this.#session.close();
   }
 
   // ---- the end
 
-  /** The answer is complete; what is left of the request nobody needs. */
-  #release(): void {
+  /** The answer is complete; what is left of the request nobody needs. `call`: the `grpc-status`, if it has one. */
+  #release(call: string): void {
+    this.#session.pool.served(call === '' ? this.#status : statusOfCall(call));
     this.#over();
     if (!this.#asked) cancel(this.#carrier!);
   }
@@ -276,8 +284,16 @@ export class UpstreamStream implements Channel, Expiring {
 
   fail(fault: Fault): void {
     const asker = this.#asker;
+    if (asker !== undefined && this.#counts(fault)) this.#session.pool.faulted();
     this.#over();
     asker?.failed(fault);
+  }
+
+  /** Whether it speaks against the endpoint. A connection that went stale, or has no room, does not. */
+  #counts(fault: Fault): boolean {
+    if (fault === FAULTS.streamRefused) return false;
+    const seen = this.#answered || this.#interim > 0;
+    return seen || fault !== FAULTS.reset || !this.reused || !this.#session.lost;
   }
 
   #over(): void {

@@ -4,6 +4,7 @@ import http2 from 'node:http2';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
+import { endpoint } from '../support/h2c.ts';
 import { eventually, standstill } from '../support/patience.ts';
 import { get, post, Site } from '../support/site.ts';
 import {
@@ -17,36 +18,6 @@ import {
   SETTINGS,
   uint32,
 } from '../wire/h2/frames.ts';
-
-type Script = (stream: http2.ServerHttp2Stream, fields: http2.IncomingHttpHeaders) => void;
-
-/** An endpoint that speaks HTTP/2 in plain, and nothing else. */
-async function endpoint(
-  t: TestContext,
-  script: Script,
-  settings: http2.Settings = {},
-): Promise<{ address: string; sessions: http2.ServerHttp2Session[]; close: () => void }> {
-  const server = http2.createServer({ settings });
-  const sessions: http2.ServerHttp2Session[] = [];
-  server.on('session', (session) => {
-    sessions.push(session);
-    session.on('error', () => {});
-  });
-  server.on('stream', (stream, fields) => {
-    stream.on('error', () => {});
-    script(stream, fields);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const close = () => {
-    server.close();
-    for (const session of sessions) session.destroy();
-  };
-  t.after(close);
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('not listening on a port');
-  return { address: `127.0.0.1:${bound.port}`, sessions, close };
-}
 
 async function siteOf(t: TestContext, endpoints: readonly string[]): Promise<Site> {
   return Site.open(t, { app: { protocol: 'h2c', versions: { v1: endpoints } } });

@@ -41,7 +41,7 @@ export function poolOf(
     reachable(address),
     deadlines,
     LIMITS,
-    { connections: 10, pending: 10, ...pooling },
+    { connections: 10, requests: 10, pending: 10, ...pooling },
     silent,
   );
   t.after(() => {

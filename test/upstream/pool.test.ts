@@ -216,8 +216,11 @@ test('a pool that is named again keeps its connections', async (t) => {
 test('an endpoint has one pool however many name it, and the last sets its limits', async (t) => {
   const origin = await Origin.open(t, always('ok'));
   const pools = new Pools(new Deadlines(0, 0), silent);
-  const pool = pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, pending: 1 });
-  assert.equal(pools.get({ endpoint: origin.address }, LIMITS, { connections: 2, pending: 1 }), pool);
+  const pool = pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, requests: 9, pending: 1 });
+  assert.equal(
+    pools.get({ endpoint: origin.address }, LIMITS, { connections: 2, requests: 9, pending: 1 }),
+    pool,
+  );
   assert.equal(pool.pooling.connections, 2);
   await ask(pool).notes.told('end');
 
@@ -226,20 +229,23 @@ test('an endpoint has one pool however many name it, and the last sets its limit
   const { notes } = ask(pool);
   pools.keepOnly(new Set());
   assert.equal(
-    pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, pending: 1 }),
+    pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, requests: 9, pending: 1 }),
     pool,
     'busy, so it stays',
   );
   await notes.told('end');
   pools.keepOnly(new Set());
   assert.equal(pool.quiet, true);
-  assert.notEqual(pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, pending: 1 }), pool);
+  assert.notEqual(
+    pools.get({ endpoint: origin.address }, LIMITS, { connections: 1, requests: 9, pending: 1 }),
+    pool,
+  );
 });
 
 test('an endpoint that is no address is refused by name', () => {
   const pools = new Pools(new Deadlines(0, 0), silent);
   assert.throws(
-    () => pools.get({ endpoint: 'nowhere' }, LIMITS, { connections: 1, pending: 1 }),
+    () => pools.get({ endpoint: 'nowhere' }, LIMITS, { connections: 1, requests: 9, pending: 1 }),
     /endpoint "nowhere": a port/,
   );
 });

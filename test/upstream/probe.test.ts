@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -8,12 +9,19 @@ import { HEALTH, type HealthPolicy } from '../../src/model/health.ts';
 import type { Service } from '../../src/model/state.ts';
 import { type Finding, probe } from '../../src/upstream/probe.ts';
 import { Authority } from '../support/certificates.ts';
+import { endpoint as h2c } from '../support/h2c.ts';
 import { always, Origin, ok } from '../support/origin.ts';
+import { eventually } from '../support/patience.ts';
 import { reachable } from '../support/peer.ts';
+import type { Draft } from '../support/site.ts';
 import { docOf } from './world.ts';
 
-function probed(endpoint: string, policy: Partial<HealthPolicy> = {}): Promise<Finding> {
-  const service = docOf({ versions: { v: [endpoint] } });
+function probed(
+  endpoint: string,
+  policy: Partial<HealthPolicy> = {},
+  draft: Partial<Draft> = {},
+): Promise<Finding> {
+  const service = docOf({ versions: { v: [endpoint] }, ...draft });
   const address = reachable(endpoint);
   return probe({ endpoint, address, policy: { ...HEALTH, ...policy }, version: 'v', service });
 }
@@ -112,10 +120,58 @@ test('an endpoint that speaks TLS is asked by TLS, and must be the right one', a
   const tls = { ca: ca.file, serverName: 'shop.internal' };
   assert.deepEqual(await found({ tls }, { path: '/' }), { sound: true, says: 'it answers 200' });
   assert.deepEqual(await found({ tls }, {}), { sound: true, says: 'it accepts connections' });
-  assert.ok((await found({ tls, protocol: 'h2' }, { path: '/' })).sound);
   for (const policy of [{}, { path: '/' }]) {
     assert.equal((await found({ tls: { ...tls, serverName: 'other.internal' } }, policy)).sound, false);
     assert.equal((await found({ tls: { serverName: 'shop.internal' } }, policy)).sound, false);
   }
   assert.equal((await found({}, { path: '/' })).sound, false);
+});
+
+test('an endpoint that speaks HTTP/2 is asked in that, on a connection of its own', async (t) => {
+  const asked: unknown[] = [];
+  const { address, sessions } = await h2c(t, (stream, fields) => {
+    asked.push([fields[':method'], fields[':path'], fields[':authority']]);
+    const status = fields[':path'] === '/up' ? 200 : 503;
+    stream.respond({ ':status': status });
+    stream.end('x');
+  });
+  const found = (policy: Partial<HealthPolicy>) => probed(address, policy, { protocol: 'h2c' });
+  assert.deepEqual(await found({ path: '/up' }), { sound: true, says: 'it answers 200' });
+  assert.deepEqual(await found({ path: '/down', host: 'shop.example' }), {
+    sound: false,
+    says: 'it answers 503, which is not 200-399',
+  });
+  assert.deepEqual(asked, [
+    ['GET', '/up', address],
+    ['GET', '/down', 'shop.example'],
+  ]);
+  assert.equal(sessions.length, 2);
+  await eventually('both connections to be gone', () => sessions.every(({ destroyed }) => destroyed));
+  assert.deepEqual(await found({}), { sound: true, says: 'it accepts connections' });
+  const plain = await Origin.open(t, always('ok'));
+  assert.equal((await probed(plain.address, { path: '/up' }, { protocol: 'h2c' })).sound, false);
+});
+
+test('an endpoint that accepts connections and answers nothing is not sound, whatever it speaks', async (t) => {
+  const frozen = await Origin.open(t, () => {});
+  for (const protocol of ['http1', 'h2c'] as const) {
+    const { sound, says } = await probed(frozen.address, { path: '/', timeout: 300 }, { protocol });
+    assert.equal(sound, false);
+    assert.match(says, /^it did not .* within 300 ms$/);
+  }
+  await Promise.all(frozen.peers.map((peer) => peer.gone()));
+});
+
+test('an endpoint that speaks HTTP/2 by TLS is asked by that, and must be the right one', async (t) => {
+  const ca = new Authority(t);
+  const secure = createSecureServer(ca.issue('DNS:shop.internal'));
+  secure.on('stream', (stream) => stream.respond({ ':status': 204 }, { endStream: true }));
+  secure.listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  t.after(() => secure.close());
+  const endpoint = `127.0.0.1:${(secure.address() as AddressInfo).port}`;
+  const found = (serverName: string) =>
+    probed(endpoint, { path: '/' }, { protocol: 'h2', tls: { ca: ca.file, serverName } });
+  assert.deepEqual(await found('shop.internal'), { sound: true, says: 'it answers 204' });
+  assert.equal((await found('other.internal')).sound, false);
 });
