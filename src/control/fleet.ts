@@ -11,6 +11,7 @@ import { nodeTimers } from '../store/timers.ts';
 import type { Serving } from './commands.ts';
 import type { Evidence } from './evidence.ts';
 import type { Lead, Stand } from './lead.ts';
+import type { Messenger, Posting } from './observations.ts';
 import { Pasts } from './pasts.ts';
 import { type Neighbour, Receipts } from './receipts.ts';
 import { remoteSource, Sharing } from './sharing.ts';
@@ -52,7 +53,7 @@ const SILENT = 3_000;
  * The fleet as this replica knows it: who is there, who leads, and what time it is. It is told at each sign of
  * life, and what it was told last it holds on to while Redis is away.
  */
-export class Fleet implements Plane, Lead {
+export class Fleet implements Plane, Lead, Messenger {
   readonly serving: Receipts;
   /** Runs with this machine's time and is set by Redis, so that all replicas write the same times. */
   readonly clock: Clock;
@@ -67,6 +68,7 @@ export class Fleet implements Plane, Lead {
   /** What the fleet knew of each rollout's cost, by its leader. */
   #costs: Readonly<Record<string, Harm>> = {};
   #verdicts: Readonly<Record<string, Verdict>> = {};
+  #observed: (posting: Posting) => void = () => {};
   #verdictHere: (rollout: string) => Verdict | undefined = () => undefined;
   /** The same when Redis was last reached, and what was known here then; undefined while it is. */
   #cut: Map<string, { readonly fleet: Harm; readonly here: Harm }> | undefined;
@@ -87,7 +89,8 @@ export class Fleet implements Plane, Lead {
     this.#sharing = new Sharing({
       link,
       evidence,
-      leads: () => this.stand().at === 'leads',
+      observed: (posting) => this.#observed(posting),
+      leads: () => this.leads,
       timers,
       log,
     });
@@ -108,6 +111,19 @@ export class Fleet implements Plane, Lead {
   /** What is thought of a rollout here is told to the others while this replica leads. */
   tell(verdict: (rollout: string) => Verdict | undefined): void {
     this.#verdictHere = verdict;
+  }
+
+  /** What was posted elsewhere is taken so while this replica leads. */
+  observe(take: (posting: Posting) => void): void {
+    this.#observed = take;
+  }
+
+  pass(posting: Posting): boolean {
+    return this.#sharing.pass(posting);
+  }
+
+  get leads(): boolean {
+    return this.stand().at === 'leads';
   }
 
   /** Is ready to lead, or is so no more. */
@@ -132,7 +148,7 @@ export class Fleet implements Plane, Lead {
   card(): Card {
     const { link, version, evidence, workers } = this.#parts;
     const { rollouts = {} } = this.#state();
-    const leads = this.stand().at === 'leads';
+    const { leads } = this;
     const ids = leads ? Object.keys(rollouts) : [];
     const harms = ids.flatMap((id) => named(id, evidence.harm(id)?.harm));
     const verdicts = ids.flatMap((id) => named(id, this.#verdictHere(id)));
@@ -188,7 +204,7 @@ export class Fleet implements Plane, Lead {
   }
 
   verdict(rollout: string): Verdict | undefined {
-    return this.stand().at === 'leads' ? undefined : own(this.#verdicts, rollout);
+    return this.leads ? undefined : own(this.#verdicts, rollout);
   }
 
   inherited(rollout: string): Harm | undefined {
@@ -215,7 +231,7 @@ export class Fleet implements Plane, Lead {
     const me: ReplicaView = {
       replica,
       id: link.self,
-      leads: this.stand().at === 'leads',
+      leads: this.leads,
       version,
       revision,
       behind: newest - revision,

@@ -11,9 +11,27 @@ import type { Evidence } from './evidence.ts';
 import { serviceOf } from './lookup.ts';
 import { liveRollout } from './rollouts.ts';
 
+/** Observations of one service that were posted together, and what was compared at that moment. */
+export interface Posting {
+  readonly service: string;
+  readonly rollout: string;
+  readonly epoch: number;
+  readonly observations: readonly Observation[];
+}
+
+/** The way to the replica that leads, where there are several. Implemented by the fleet. */
+export interface Messenger {
+  /** Whether that is this one. */
+  readonly leads: boolean;
+  /** Has it take them, as soon as it is reached. False if too much waits for that already. */
+  pass(posting: Posting): boolean;
+}
+
 export interface ObservationsParts {
   state(): State;
   readonly evidence: Pick<Evidence, 'unit' | 'add'>;
+  /** Default: there is no other replica. */
+  readonly messenger?: Messenger;
   readonly clock: Clock;
 }
 
@@ -25,7 +43,8 @@ const MOST_IDS = 100_000;
 const PATIENCE = 5_000;
 const MOST_WAITING = 10_000;
 
-type Outcome = 'taken' | 'waiting' | 'repeated' | 'unknown';
+type Outcome = 'taken' | 'waiting' | 'repeated' | 'unknown' | 'passed';
+const NOTHING = { taken: 0, waiting: 0, repeated: 0, unknown: 0, passed: 0 };
 type Business = NonNullable<Trial['business']>[number];
 
 /** An observation whose key has not been heard of yet. */
@@ -48,7 +67,8 @@ export interface Posted {
 /**
  * What happened to users outside the traffic that passes here, told by whoever knows. A user's label is the
  * version that was first chosen for the key in this epoch, with the odds of that moment; a key that has not been
- * seen since then has none, and counts nowhere. It merges with what workers tell: a key counts once.
+ * seen since then has none, and counts nowhere. It merges with what workers tell: a key counts once. In a fleet they
+ * are taken by the replica that leads, since it knows of all keys and ids.
  */
 export class Observations {
   readonly #parts: ObservationsParts;
@@ -80,23 +100,34 @@ export class Observations {
       if (fault !== undefined) throw new Refusal('invalid', `observation ${index + 1}: ${fault}`);
     });
 
-    for (const id of this.#ids.keys()) if (!own(state.rollouts ?? {}, id)) this.#ids.delete(id);
-    const observed = { rollout: trial.rollout, taken: 0, waiting: 0, repeated: 0, unknown: 0 };
+    const posting = { service: name, rollout: trial.rollout, epoch: trial.epoch, observations };
+    const { messenger } = this.#parts;
+    if (messenger === undefined || messenger.leads) return this.take(posting);
+    if (!messenger.pass(posting))
+      throw new Refusal(
+        'unavailable',
+        'too many observations wait for the replica that leads, which cannot be reached; post these again later',
+      );
+    for (const _ of observations) this.#note(name, 'passed');
+    return { rollout: trial.rollout, ...NOTHING, passed: observations.length };
+  }
+
+  /** Takes what was posted, here or at another replica, where it was found to be meant well. */
+  take({ service: name, rollout, epoch, observations }: Posting): Observed {
+    const { services, rollouts = {} } = this.#parts.state();
+    for (const id of this.#ids.keys()) if (!own(rollouts, id)) this.#ids.delete(id);
+    const service = own(services, name);
+    const observed = { rollout, ...NOTHING };
     const batches = new Map<number, Tally[]>();
     const until = this.#parts.clock.monotonic() + PATIENCE;
     for (const each of observations) {
-      const outcome = this.#isRepeated(trial.rollout, each.id)
+      const outcome = this.#isRepeated(rollout, each.id)
         ? 'repeated'
-        : this.#take(
-            { each, service: name, rollout: trial.rollout, epoch: trial.epoch, until },
-            trial,
-            service,
-            batches,
-          );
+        : this.#take({ each, service: name, rollout, epoch, until }, service, batches);
       observed[outcome]++;
       this.#note(name, outcome);
     }
-    this.#tell(trial, batches);
+    if (service?.trial) this.#tell(service.trial, batches);
     return observed;
   }
 
@@ -110,8 +141,7 @@ export class Observations {
       const trial = service?.trial;
       const batches = new Map<number, Tally[]>();
       for (const each of waiting.filter((one) => one.service === name)) {
-        const goesOn = service && trial?.rollout === each.rollout && trial.epoch === each.epoch;
-        const outcome = goesOn ? this.#take(each, trial, service, batches) : 'unknown';
+        const outcome = this.#take(each, service, batches);
         if (outcome !== 'waiting') this.#note(name, outcome);
       }
       if (trial) this.#tell(trial, batches);
@@ -123,11 +153,15 @@ export class Observations {
   }
 
   /** What becomes of one; if it is taken it stands in `batches`, by its odds. */
-  #take(waiting: Waiting, trial: Trial, service: Service, batches: Map<number, Tally[]>): Outcome {
+  #take(waiting: Waiting, service: Service | undefined, batches: Map<number, Tally[]>): Outcome {
     const { each, until } = waiting;
-    const label = this.#labelOf(each, trial, service);
+    const trial = service?.trial;
+    // Where it was posted more may be known of the truth than here.
+    const early = trial?.rollout !== waiting.rollout || trial.epoch < waiting.epoch;
+    const now = !early && trial.epoch === waiting.epoch;
+    const label = now ? this.#labelOf(each, trial, service!) : undefined;
     if (label === undefined) {
-      const patient = each.key !== undefined && this.#parts.clock.monotonic() < until;
+      const patient = (early || (now && each.key !== undefined)) && this.#parts.clock.monotonic() < until;
       if (!patient || this.#waiting.length >= MOST_WAITING) return 'unknown';
       this.#waiting.push(waiting);
       return 'waiting';
@@ -136,7 +170,7 @@ export class Observations {
     const mark = each.value === undefined ? 0 : valueBucket(each.value);
     const arm = candidate ? 1 : 0;
     const tally: Tally = {
-      kind: businessKind(businessOf(trial, each.metric)!),
+      kind: businessKind(businessOf(trial!, each.metric)!),
       counts: slot === undefined ? [mark, 1 - arm, arm] : [],
       keys: slot === undefined ? [] : [2 * slot + arm, mark],
     };

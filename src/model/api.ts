@@ -224,6 +224,10 @@ export const ObservedSchema = Type.Object(
     }),
     repeated: Type.Integer({ description: 'Their id has been posted before.' }),
     unknown: Type.Integer({ description: 'Their version is not one of the two, or too many are waiting.' }),
+    passed: Type.Integer({
+      description:
+        'Passed on to the replica that leads the fleet; what becomes of them there is counted in its metrics.',
+    }),
   },
   { additionalProperties: false, description: 'What has become of the observations.' },
 );

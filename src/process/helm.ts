@@ -113,7 +113,13 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
     });
     const traffic = new TrafficMeter(totals);
     const samples = new Samples({ state: () => control.state(), world, log });
-    const observations = new Observations({ state: () => control.state(), evidence, clock: systemClock });
+    const observations = new Observations({
+      state: () => control.state(),
+      evidence,
+      ...(fleet && { messenger: fleet }),
+      clock: systemClock,
+    });
+    fleet?.observe((posting) => observations.take(posting));
     const ways = new WaysBack({ state: () => control.state(), reaches, roster, clock: systemClock });
     const controller = new Controller({
       control,

@@ -130,7 +130,7 @@ test('observations are taken while a rollout compares something, from an operato
   const policy = { metrics: [{ name: 'refunds', kind: 'conversion' }] };
   const { json } = await ask('POST', START, { body: { candidate: 'canary', policy } });
   const { id } = json.rollout;
-  const none = { rollout: id, taken: 0, waiting: 0, repeated: 0, unknown: 0 };
+  const none = { rollout: id, taken: 0, waiting: 0, repeated: 0, unknown: 0, passed: 0 };
   assert.deepEqual((await post(order, { ...order, id: '2' }, order)).json, {
     ...none,
     waiting: 2,

@@ -96,6 +96,7 @@ test('what happens to a user counts for the version first chosen, with the odds 
     waiting: 0,
     repeated: 0,
     unknown: 0,
+    passed: 0,
   });
   assert.deepEqual(
     told().map(({ w, orders }) => [w, orders]),

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { unitSlot } from '../../src/analysis/units.ts';
 import { silent } from '../../src/base/log.ts';
 import { Evidence } from '../../src/control/evidence.ts';
+import { Observations } from '../../src/control/observations.ts';
 import { Sharing } from '../../src/control/sharing.ts';
 import type { TrialCounts } from '../../src/model/evidence.ts';
 import type { State } from '../../src/model/state.ts';
@@ -12,14 +14,20 @@ import { StoreUnavailable } from '../../src/store/store.ts';
 import { nodeTimers } from '../../src/store/timers.ts';
 import { HandClock } from '../support/clock.ts';
 
+const BUSINESS = [{ name: 'orders' }, { name: 'tickets' }];
 const TRIAL: Trial = { rollout: 'r', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: false };
 const STATE = at(1);
 
-function at(epoch: number): State {
+function at(epoch: number, sticky = false): State {
+  const trial: Trial = { ...TRIAL, epoch, sticky, ...(sticky && { business: BUSINESS }) };
+  const versions = { stable: {}, canary: {} };
+  const split = { weights: { stable: 50, canary: 50 } };
+  const policy = { metrics: [{ name: 'tickets', by: 'version' }] };
+  const rollout = { id: 'r', service: 'web', phase: { at: 'stepping' }, policy };
   return {
     revision: epoch,
-    services: { web: { trial: { ...TRIAL, epoch } } },
-    rollouts: {},
+    services: { web: { trial, versions, split } },
+    rollouts: { r: rollout },
   } as unknown as State;
 }
 
@@ -71,16 +79,34 @@ class Stream {
 function replica(t: TestContext | undefined, stream: Stream, self: string, leads: boolean) {
   const clock = new HandClock();
   const evidence = new Evidence(clock);
-  evidence.follow(STATE);
+  let state = STATE;
+  evidence.follow(state);
+  const role = { leads };
   const sharing = new Sharing({
     link: stream.link(self),
     evidence,
-    leads: () => leads,
+    observed: (posting) => observations.take(posting),
+    leads: () => role.leads,
     timers: nodeTimers,
     log: silent,
   });
+  const observations = new Observations({
+    state: () => state,
+    evidence,
+    messenger: {
+      get leads() {
+        return role.leads;
+      },
+      pass: (posting) => sharing.pass(posting),
+    },
+    clock,
+  });
   t?.after(() => sharing.close());
-  return { clock, evidence, sharing };
+  const follow = (next: State) => {
+    state = next;
+    evidence.follow(next);
+  };
+  return { clock, evidence, sharing, observations, role, follow };
 }
 
 describe('evidence of a fleet', () => {
@@ -154,12 +180,12 @@ describe('evidence of a fleet', () => {
     const stream = new Stream();
     const leader = replica(t, stream, 'a~1', true);
     const other = replica(t, stream, 'b~1', false);
-    other.evidence.follow(at(2));
+    other.follow(at(2));
     for (const seq of [1, 2]) other.evidence.add([{ ...post(seq, [0, 10], [0, 0]), epoch: 2 }], 'worker 1');
     await other.sharing.exchange();
     await leader.sharing.exchange();
     assert.equal(leader.evidence.seen('r')?.requests, 0);
-    leader.evidence.follow(at(2));
+    leader.follow(at(2));
     assert.equal(leader.evidence.seen('r')?.requests, 20);
   });
 
@@ -171,5 +197,92 @@ describe('evidence of a fleet', () => {
     assert.deepEqual(evidence.missing('r'), ['worker 1 of b~1']);
     sharing.expect([]);
     assert.deepEqual(evidence.missing('r'), []);
+  });
+});
+
+describe('observations in a fleet', () => {
+  /** A user whom a replica has sent to the candidate. */
+  function seen(key: string): TrialCounts {
+    const tallies = [{ kind: 'seen', counts: [], keys: [2 * unitSlot(key) + 1, 0] }];
+    return { ...post(1, [0, 0], [0, 0]), epoch: 2, batches: [{ w: 0.5, tallies }] };
+  }
+
+  function three(t: TestContext) {
+    const stream = new Stream();
+    const [leader, b, c] = [
+      replica(t, stream, 'a~1', true),
+      replica(t, stream, 'b~1', false),
+      replica(t, stream, 'c~1', false),
+    ];
+    for (const each of [leader, b, c]) each.follow(at(2, true));
+    const told = () => leader.evidence.take('r', 1)!.batches.map(({ conversions }) => conversions);
+    return { stream, leader, b, c, told };
+  }
+  const NOTHING = { rollout: 'r', taken: 0, waiting: 0, repeated: 0, unknown: 0, passed: 0 };
+
+  test('count once at the leader, wherever they are posted and wherever their key was seen', async (t) => {
+    const { stream, leader, b, c, told } = three(t);
+    const order = { metric: 'orders', key: 'ann', id: 'o1' };
+    assert.deepEqual(c.observations.post('web', [order]), { ...NOTHING, passed: 1 });
+    stream.weather = 'unheard';
+    await c.sharing.exchange();
+    await leader.sharing.exchange();
+    b.evidence.add([seen('ann')], 'worker 1');
+    stream.weather = 'lost';
+    await b.sharing.exchange();
+    b.observations.post('web', [{ ...order, id: 'o2' }]);
+    stream.weather = 'fair';
+    for (const each of [b, c, leader]) await each.sharing.exchange();
+    leader.observations.attend();
+    assert.deepEqual(told(), [{ orders: [1, 1], tickets: [0, 0] }]);
+  });
+
+  test('are known by their id at every replica, also when the link was cut for a moment', async (t) => {
+    const { stream, leader, b, c, told } = three(t);
+    const ticket = { metric: 'tickets', version: 'canary', id: 't1' };
+    for (const weather of ['unheard', 'lost', 'fair'] as const) {
+      stream.weather = weather;
+      for (const each of [b, c]) {
+        each.observations.post('web', [ticket]);
+        await each.sharing.exchange();
+      }
+    }
+    await leader.sharing.exchange();
+    assert.deepEqual(leader.observations.post('web', [ticket]), { ...NOTHING, repeated: 1 });
+    assert.deepEqual(told(), [{ orders: [0, 0], tickets: [1, 1] }]);
+  });
+
+  test('that were posted while nobody led are taken by whoever leads then, be it this replica', async (t) => {
+    const { stream, b } = three(t);
+    stream.weather = 'lost';
+    b.observations.post('web', [{ metric: 'tickets', version: 'canary' }]);
+    await b.sharing.exchange();
+    b.role.leads = true;
+    await b.sharing.exchange();
+    assert.deepEqual(b.evidence.take('r', 1)!.batches[0]?.conversions, { orders: [0, 0], tickets: [1, 1] });
+  });
+
+  test('of a step that the leader has not heard of wait for it, and those of one that is over count nowhere', async (t) => {
+    const { leader, b, c, told } = three(t);
+    const ticket = { metric: 'tickets', version: 'canary' };
+    c.observations.post('web', [ticket]);
+    b.follow(at(3, true));
+    b.observations.post('web', [ticket]);
+    await b.sharing.exchange();
+    await leader.sharing.exchange();
+    leader.observations.attend();
+    leader.follow(at(3, true));
+    await c.sharing.exchange();
+    await leader.sharing.exchange();
+    leader.observations.attend();
+    assert.deepEqual(told(), [{ orders: [0, 0], tickets: [1, 1] }]);
+  });
+
+  test('are refused when more of them wait than can be kept', async (t) => {
+    const { stream, b } = three(t);
+    stream.weather = 'lost';
+    const many = Array.from({ length: 1_000 }, () => ({ metric: 'tickets', version: 'canary' }));
+    for (let i = 0; i < 10; i++) b.observations.post('web', many);
+    assert.throws(() => b.observations.post('web', many), /post these again later/);
   });
 });
