@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import { type Commands, type Order, Refusal } from '../control/commands.ts';
 import type { Insight } from '../control/insight.ts';
-import { type Launch, termsOf } from '../control/launch.ts';
+import { baselineOf, type Launch, termsOf } from '../control/launch.ts';
 import { rolloutOf, serviceOf } from '../control/lookup.ts';
 import { tellOutlook } from '../control/outlook.ts';
 import { liveRollout } from '../control/rollouts.ts';
@@ -88,10 +88,10 @@ export function rolloutRoutes(
     async (request, reply) => {
       const { service } = request.params;
       const launch = launchOf(request.body, catalogue());
-      serviceOf(commands.state(), service);
+      const { split } = serviceOf(commands.state(), service);
       const terms = termsOf(launch);
       if (!links.configured) refuseLinks(terms.plan);
-      const plan = tellOutlook(terms, insight.traffic(service));
+      const plan = tellOutlook(terms, insight.traffic(service, baselineOf(launch, split.weights)));
       if (request.query.dryRun !== undefined) return { plan };
       return changes.make(request, reply, async (asking) => ({
         ...shown(await commands.startRollout(service, launch, asking)),

@@ -23,6 +23,11 @@ export function promotionEvents(margin: number, w: number, beta: number): number
   return (Math.log(1 / beta) + Math.log(2 / 0.6)) / promotionGain(margin, w);
 }
 
+/** Slow units, of both versions, until equal versions pass the test of slowness, which has no floor to bet on. */
+export function slowEvents(margin: number, w: number, beta: number): number {
+  return (Math.log(1 / beta) + Math.log(1 / 0.6)) / promotionGain(margin, w);
+}
+
 /** Nats that one canary trial is worth to the best bet on the floor, when it fails at `rate`. */
 export function floorGain(floor: number, rate: number): number {
   return Math.max(...ABSOLUTE_PARTS.map((part) => bernoulliIncrement(rate, 1, floor * part, floor)));

@@ -137,8 +137,9 @@ export class Controller implements Insight {
     return this.#parts.samples.heard(rollout);
   }
 
-  traffic(service: string): Flow {
-    return this.#parts.traffic.of(service);
+  traffic(service: string, baseline: string): Flow {
+    const { traffic, evidence } = this.#parts;
+    return { ...traffic.of(service), latency: evidence.baseline(service, baseline) };
   }
 
   get outcomes(): Outcomes {

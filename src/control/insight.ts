@@ -1,3 +1,4 @@
+import type { LatencyCounts } from '../analysis/latency.ts';
 import { own } from '../base/own.ts';
 import type { Rollout } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
@@ -13,8 +14,8 @@ export interface Insight {
   missing(rollout: string): readonly string[];
   /** What was last heard of the series that a rollout is judged by. */
   samples(rollout: string): readonly Sample[];
-  /** The traffic of a service in the last minute. */
-  traffic(service: string): Flow;
+  /** The traffic of a service in the last minute, and what `baseline` was like in the minutes before. */
+  traffic(service: string, baseline: string): Flow;
   readonly outcomes: Outcomes;
 }
 
@@ -24,6 +25,8 @@ export interface Flow {
   readonly perSecond: number;
   /** The part of them that failed. */
   readonly errorRate: number;
+  /** Latencies of the baseline, by the judge's buckets. */
+  readonly latency: LatencyCounts;
 }
 
 /** Whether a rollout's way back works now, and why it does or does not. */

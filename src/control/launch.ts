@@ -3,7 +3,7 @@ import { murmur3Text } from '../base/hash.ts';
 import { own } from '../base/own.ts';
 import type { Plan, Policy, PolicyRequest, Rollout, Strategy } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
-import { heaviestVersion } from '../model/weights.ts';
+import { heaviestVersion, type Weights } from '../model/weights.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { planOf } from '../rollout/plan.ts';
 import { policyOf } from '../rollout/policies.ts';
@@ -27,6 +27,11 @@ export interface Launch {
   readonly own?: Catalogue;
 }
 
+/** The version that is to be taken over from. */
+export function baselineOf({ baseline }: Pick<Launch, 'baseline'>, weights: Weights): string {
+  return baseline ?? heaviestVersion(weights) ?? '';
+}
+
 /** What a machine begins a rollout with. Throws Refusal, with the cure, when it may not begin. */
 export function specOf(
   state: State,
@@ -42,7 +47,7 @@ export function specOf(
   const { candidate } = launch;
   const { endpoints } = versionOf(service, candidate);
   const { weights } = service.split;
-  const baseline = launch.baseline ?? heaviestVersion(weights) ?? '';
+  const baseline = baselineOf(launch, weights);
   versionOf(service, baseline);
   const share = own(weights, baseline) ?? 0;
   const held = own(weights, candidate) ?? 0;

@@ -41,7 +41,7 @@ export class TrafficMeter {
     for (const service of this.#marks.keys()) if (!sums.has(service)) this.#marks.delete(service);
   }
 
-  of(service: string): Flow {
+  of(service: string): Omit<Flow, 'latency'> {
     const marks = this.#marks.get(service) ?? [];
     const [first, last] = [marks[0], marks.at(-1)];
     if (first === undefined || last === undefined || last.at === first.at)

@@ -37,7 +37,7 @@ export const BLIND: Insight = {
   verdict: () => undefined,
   missing: () => [],
   samples: () => [],
-  traffic: () => ({ perSecond: 0, errorRate: 0 }),
+  traffic: () => ({ perSecond: 0, errorRate: 0, latency: [] }),
   outcomes: { rollbacks: new Map(), decisions: { count: 0, seconds: 0 } },
 };
 
