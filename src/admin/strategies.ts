@@ -1,8 +1,9 @@
 import type { StrategyList } from '../model/api.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { planOf, strategyNames, tellPlan } from '../rollout/plan.ts';
-import { POLICIES, tellPolicy } from '../rollout/policies.ts';
+import { POLICIES, policyOf, tellPolicy } from '../rollout/policies.ts';
 import { PRESETS } from '../rollout/presets.ts';
+import { shownPolicy } from '../rollout/shown.ts';
 
 /** What the strategies do that need no terms and are no preset. */
 const BARE: Readonly<Record<string, string>> = {
@@ -23,8 +24,12 @@ export function listStrategies({ strategies, policies }: Catalogue): StrategyLis
       return { name, says, own, steps };
     }),
     policies: [
-      ...Object.entries(policies).map(([name, policy]) => ({ name, says: tellPolicy(policy), own: true })),
-      ...Object.entries(POLICIES).map(([name, { says }]) => ({ name, says, own: false })),
+      ...Object.entries(policies).flatMap(([name, request]) => {
+        const policy = policyOf({ name }, policies);
+        if (typeof policy === 'string') return [];
+        return [{ name, says: tellPolicy(request), own: true, policy: shownPolicy(policy) }];
+      }),
+      ...Object.entries(POLICIES).map(([name, { says, policy }]) => ({ name, says, own: false, policy })),
     ],
   };
 }

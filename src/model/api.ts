@@ -3,7 +3,13 @@ import { DnsPolicySchema, EjectionPolicySchema, EndpointViewSchema, HealthPolicy
 import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
 import { AuditEntrySchema, RolloutChangeSchema } from './record.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
-import { DecisionRecordSchema, PolicyRequestSchema, RolloutSchema, StrategySchema } from './rollout.ts';
+import {
+  DecisionRecordSchema,
+  PolicyRequestSchema,
+  PolicySchema,
+  RolloutSchema,
+  StrategySchema,
+} from './rollout.ts';
 import {
   KeyPolicySchema,
   MatchSchema,
@@ -273,7 +279,7 @@ export const StrategyListSchema = Type.Object(
     strategies: Type.Array(
       Type.Object({ ...Named, steps: PlanViewSchema.properties.steps }, { additionalProperties: false }),
     ),
-    policies: Type.Array(Type.Object(Named, { additionalProperties: false })),
+    policies: Type.Array(Type.Object({ ...Named, policy: PolicySchema }, { additionalProperties: false })),
   },
   { additionalProperties: false, description: 'Strategies and policies that have a name.' },
 );

@@ -1,19 +1,21 @@
-import type { DecisionList } from '../model/api.ts';
+import type { DecisionList, StrategyList } from '../model/api.ts';
 import { ask } from './ask.ts';
 import { ASKING, adminOf, TOKEN } from './remote.ts';
-import { termsIn } from './terms.ts';
 import { type Call, EXIT, UsageError, type Verb } from './verb.ts';
 
 /** Milliseconds that a recording may take to come: it may be long. */
 const PATIENCE = 120_000;
 
 export const simulate: Verb = {
-  usage: '--rollout ID [--policy FILE]',
+  usage: '--rollout ID [--policy NAME or FILE]',
   summary: 'Judge a rollout again, as it was recorded, by another policy.',
   words: [0, 0],
   options: {
     rollout: { value: 'ID', says: 'Which rollout.' },
-    policy: { value: 'FILE', says: 'A policy under the name policy, YAML or JSON. Default: its own.' },
+    policy: {
+      value: 'NAME or FILE',
+      says: 'One that GET /v1/strategies lists, or a file with one under the name policy. Default: its own.',
+    },
     ...ASKING,
   },
   details: `Each change of the verdict is told, and what was done on it, or would have been. The rollout's own policy is
@@ -31,15 +33,19 @@ ${TOKEN}`,
     ) as DecisionList;
     const first = lines.find((line) => line.type === 'rollout');
     if (first?.type !== 'rollout') throw new UsageError(`Nothing is recorded of rollout ${id}.`);
-    const file = call.text('policy');
+    const asked = call.text('policy');
     const policy =
-      file === undefined ? undefined : policyIn(file, (await termsIn(file)).policy, first.rollout);
+      asked === undefined ? undefined : await policyIn(asked, await namedPolicies(call), first.rollout);
     const simulation = simulated(id, lines, decisions, policy);
     call.say(call.flag('json') ? `${JSON.stringify(simulation)}\n` : told(simulation));
     const { same, of } = simulation.verified;
     return same === of ? EXIT.done : EXIT.failed;
   },
 };
+
+async function namedPolicies(call: Call): Promise<StrategyList['policies']> {
+  return (JSON.parse(await read(call, '/v1/strategies')) as StrategyList).policies;
+}
 
 function read(call: Call, path: string): Promise<string> {
   return ask(adminOf(call), { method: 'GET', path, timeout: PATIENCE });

@@ -1,9 +1,13 @@
 import { policyFault } from '../analysis/policy.ts';
 import { judgePolicy } from '../control/policy.ts';
 import { type Line, type Replayed, replay } from '../control/recording.ts';
+import type { StrategyList } from '../model/api.ts';
 import { readPolicy } from '../model/check.ts';
 import type { DecisionRecord, Policy, Rollout } from '../model/rollout.ts';
+import type { Catalogue } from '../rollout/catalogue.ts';
 import { policyOf } from '../rollout/policies.ts';
+import { isErrno } from '../store/errno.ts';
+import { termsIn } from './terms.ts';
 import { UsageError } from './verb.ts';
 
 export { readLines } from '../control/recording.ts';
@@ -79,17 +83,51 @@ function line({ at, where, verdict, result }: Replayed): string {
   return `  ${new Date(at).toISOString()}  ${where}: ${verdict.says}${done}`;
 }
 
-/** The policy that a file asks for, if this rollout can be judged by it. Throws UsageError. */
-export function policyIn(path: string, asked: unknown, { plan, policy: own }: Rollout): Policy {
-  const request = readPolicy(typeof asked === 'string' ? { name: asked } : (asked ?? {}));
-  const policy = typeof request === 'string' ? request : policyOf(request);
-  if (typeof policy === 'string') throw new UsageError(`${path}: ${policy}.`);
+/** Policies that have a name where the rollout ran. */
+export type Named = StrategyList['policies'];
+
+/**
+ * The policy that goes by this name there, or that the file at this path asks for, if this rollout can be judged
+ * by it. Throws UsageError.
+ */
+export async function policyIn(asked: string, named: Named, { plan, policy: own }: Rollout): Promise<Policy> {
+  const policy = named.find(({ name }) => name === asked)?.policy ?? (await filed(asked, named));
   const fault = policyFault(judgePolicy({ plan, policy }));
-  if (fault !== undefined) throw new UsageError(`${path}: ${fault}.`);
+  if (fault !== undefined) throw new UsageError(`${asked}: ${fault}.`);
   for (const name of ['mode', 'latencyTolerance'] as const)
     if (policy[name] !== own[name])
       throw new UsageError(
-        `${path}: ${name} is ${policy[name]}, and the evidence was counted with ${own[name]}; it cannot be another.`,
+        `${asked}: ${name} is ${policy[name]}, and the evidence was counted with ${own[name]}; it cannot be another.`,
       );
   return policy;
+}
+
+async function filed(path: string, named: Named): Promise<Policy> {
+  const asked: unknown = (await terms(path, named)).policy;
+  const request = readPolicy(typeof asked === 'string' ? { name: asked } : (asked ?? {}));
+  const policy = typeof request === 'string' ? request : policyOf(request, catalogue(named));
+  if (typeof policy === 'string') throw new UsageError(`${path}: ${policy}.`);
+  return policy;
+}
+
+async function terms(path: string, named: Named): ReturnType<typeof termsIn> {
+  try {
+    return await termsIn(path);
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT')) throw cause;
+    const names = named.map(({ name }) => name).join(', ');
+    throw new UsageError(`"${path}" is neither a file nor a policy; the policies are ${names}.`);
+  }
+}
+
+/** What they are, as a file may begin with them: worked out, so that they begin with nothing themselves. */
+function catalogue(named: Named): Catalogue['policies'] {
+  return Object.fromEntries(
+    named
+      .filter(({ own }) => own)
+      .map(({ name, policy: { name: _, tripwire, ...rest } }) => [
+        name,
+        { ...rest, tripwire: tripwire ?? (false as const) },
+      ]),
+  );
 }

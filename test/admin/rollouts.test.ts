@@ -104,7 +104,9 @@ test('strategies and policies are listed in words, and evidence names its rollou
   const { strategies, policies } = (await ask('GET', '/v1/strategies')).json;
   const steps = ['2 %: at least 1 min, until the judge can tell; after 30 min it holds and says so', '100 %'];
   assert.deepEqual(strategies[0], { name: 'careful', says: steps.join('; '), own: true, steps });
-  assert.deepEqual(policies[0], { name: 'strict', says: 'as twice, but dryRun true', own: true });
+  const [{ policy: worked, ...strict }] = policies;
+  assert.deepEqual(strict, { name: 'strict', says: 'as twice, but dryRun true', own: true });
+  assert.deepEqual([worked.name, worked.dryRun, worked.metrics[0].trigger], ['strict', true, 'twice']);
   for (const name of ['AllAtOnce', 'blueGreen', 'override'])
     assert.ok(
       strategies.some((each: { name: string }) => each.name === name),

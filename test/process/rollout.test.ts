@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DecisionList } from '../../src/model/api.ts';
@@ -25,17 +25,36 @@ async function simulates(t: TestContext, site: Site, id: string): Promise<void> 
     simulated.every(({ result }: { result?: string }) => result === undefined),
     other.out,
   );
+  // The policy it had, by its name; a file may begin with a named one, too.
+  const named = await spillway(['simulate', '--rollout', id, '--policy', 'standard', '--json'], env);
+  assert.equal(named.code, 0, named.out + named.err);
+  const again = JSON.parse(named.out);
+  assert.deepEqual(again.simulated, again.recorded);
+  await writeFile(path, 'policy: { name: patient, tripwire: false }\n');
+  for (const policy of ['patient', path]) {
+    const own = await spillway(['simulate', '--rollout', id, '--policy', policy, '--json'], env);
+    assert.equal(own.code, 0, own.out + own.err);
+    assert.deepEqual(JSON.parse(own.out).simulated, simulated);
+  }
+  const unknown = await spillway(['simulate', '--rollout', id, '--policy', 'bold'], env);
+  assert.match(unknown.err, /"bold" is neither a file nor a policy; the policies are patient, standard, /);
   await writeFile(path, 'policy: { mode: request }\n');
   const refused = await spillway(['simulate', '--rollout', id, '--policy', path], env);
   assert.match(refused.err, /mode is request, and the evidence was counted with sticky/);
 }
 
+/** A policy that waits for more than a rollout ever sees. */
+const PATIENT = { alpha: 1e-200, tripwire: false };
 const FIVE = { type: 'canary', steps: [5] };
 
 test('a candidate that fails half of the time is off soon after its first error, for all to see', async (t) => {
   const stable = await version(t);
   const canary = await version(t, { fails: 0.5 });
   const { site, traffic } = await underTraffic(t, stable.endpoint, canary.endpoint);
+  await site.reload(
+    { ...JSON.parse(await readFile(site.configPath, 'utf8')), policies: { patient: PATIENT } },
+    'the config is reloaded',
+  );
   const { code, out, err } = await start(t, site, { strategy: FIVE }, '--wait', '--for', '60');
   assert.equal(code, 1, out + err);
   assert.match(out, /step 1\/1 at 5 %/);
