@@ -22,11 +22,15 @@ export function healthRoutes(app: FastifyInstance, { status, exposition, metrics
       config: { needs: 'nothing', rateLimit: false },
       schema: {
         operationId: 'isLive',
-        summary: 'Whether the process runs',
-        response: answers('It does.', named('Health')),
+        summary: 'Whether any worker is alive; where none is, a start anew may help',
+        response: answers('One is.', named('Health')),
       },
     },
-    () => ({ status: 'ok' }),
+    () => {
+      const why = status.notLive();
+      if (why !== undefined) throw new Problem(503, why, { kind: 'not-live' });
+      return { status: 'ok' };
+    },
   );
 
   app.get(
@@ -40,8 +44,8 @@ export function healthRoutes(app: FastifyInstance, { status, exposition, metrics
       },
     },
     () => {
-      const { ready, why } = status.ready();
-      if (!ready) throw new Problem(503, why ?? 'No requests are served.', { kind: 'not-ready' });
+      const why = status.notReady();
+      if (why !== undefined) throw new Problem(503, why, { kind: 'not-ready' });
       const { store } = status.fleet();
       return {
         status: 'ok',

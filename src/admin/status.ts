@@ -3,8 +3,10 @@ import type { EndpointNumbers, EndpointView } from '../model/health.ts';
 
 /** What the admin API tells of the process around it. Implemented by `process/`. */
 export interface Status {
-  /** Whether requests are served; `why` says what is missing if not. */
-  ready(): { readonly ready: boolean; readonly why?: string };
+  /** Why no requests can be served that a start anew would let be served; undefined if they can. */
+  notLive(): string | undefined;
+  /** Why no requests should be sent here; undefined if they should. */
+  notReady(): string | undefined;
   /** The replicas that share the store; of a store that is not shared, this one. */
   fleet(): FleetView;
   /** The workers that are alive, and the revision each of them serves. */

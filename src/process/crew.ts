@@ -12,6 +12,7 @@ import type { Speeches } from '../model/tls.ts';
 import type { Roster } from '../upstream/roster.ts';
 import { deathsInARow, restartDelay } from './backoff.ts';
 import type { Hand, Hire } from './hand.ts';
+import type { Roll } from './health.ts';
 import { Inquiry } from './inquiry.ts';
 import { type Down, diffState, type Up } from './messages.ts';
 import type { Bound } from './sockets.ts';
@@ -19,8 +20,10 @@ import type { Bound } from './sockets.ts';
 /** Milliseconds that a worker may take, beyond its time to drain, to say its last word. */
 const GRACE = 5_000;
 
-/** How often workers are looked after, in milliseconds, and at how many looks in a row one may have been silent. */
+/** How often workers are looked after, in milliseconds. */
 const LOOK = 1_000;
+/** Who was silent at so many looks in a row is not counted on, and who was at so many is ended. */
+const SILENT = 3;
 const MOST_SILENT = 10;
 
 /** What every worker is told to be. */
@@ -219,9 +222,15 @@ export class Crew implements Serving {
     );
   }
 
-  /** How many workers accept connections. */
-  get listening(): number {
-    return this.#places.filter((place) => place.listening).length;
+  get roll(): Roll {
+    const filled = this.#places.filter((place) => place.hand !== undefined && place.prepared);
+    const alive = filled.filter(({ silent }) => silent < SILENT);
+    return {
+      alive: alive.length,
+      serving: alive.filter(({ listening }) => listening).length,
+      silent: filled.length - alive.length,
+      vacant: this.#places.length - filled.length,
+    };
   }
 
   /** Counts since the start that belong to no service, over all workers there ever were. */

@@ -16,6 +16,7 @@ import { Door } from './door.ts';
 import { closeEntrances, entrancesOf } from './entrances.ts';
 import { openSocket } from './fault.ts';
 import { hireInProcess, hireProcess } from './hand.ts';
+import { notLive, notReady } from './health.ts';
 import { takeHelm } from './helm.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { notify } from './notify.ts';
@@ -106,12 +107,8 @@ export async function runSpillway(source: Source): Promise<Running> {
     });
 
     const status = {
-      ready() {
-        if (leaving) return { ready: false, why: 'Spillway is shutting down.' };
-        return crew.listening > 0
-          ? { ready: true }
-          : { ready: false, why: 'No worker accepts connections yet.' };
-      },
+      notLive: () => notLive(crew.roll, leaving),
+      notReady: () => notReady(crew.roll, leaving),
       workers: () => crew.workers(),
       unrouted: () => crew.unrouted(),
       handshakes: () => crew.handshakes(),

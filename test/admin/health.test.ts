@@ -3,15 +3,20 @@ import { test } from 'node:test';
 import { counts } from '../support/counts.ts';
 import { openHouse } from './house.ts';
 
-test('the process is live even while it is not ready', async (t) => {
+test('what is not ready may be live, and what is not live says why', async (t) => {
   const { ask, health } = await openHouse(t);
   assert.deepEqual((await ask('GET', '/ready')).json, { status: 'ok' });
-  health.ready = false;
+  health.notReady = 'No worker accepts connections yet.';
   assert.deepEqual((await ask('GET', '/live')).json, { status: 'ok' });
   const { status, json } = await ask('GET', '/ready');
   assert.equal(status, 503);
   assert.equal(json.detail, 'No worker accepts connections yet.');
   assert.equal(json.type, 'urn:spillway:problem:not-ready');
+  health.notLive = 'No worker is alive: 2 hang.';
+  const live = await ask('GET', '/live');
+  assert.equal(live.status, 503);
+  assert.equal(live.json.detail, 'No worker is alive: 2 hang.');
+  assert.equal(live.json.type, 'urn:spillway:problem:not-live');
 });
 
 test('probes are not counted against the limit', async (t) => {

@@ -104,7 +104,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
   const clock = new HandClock();
   const workers = new Workers();
   const totals = new Totals();
-  const health = { ready: true, why: 'No worker accepts connections yet.' };
+  const health: { notLive?: string; notReady?: string } = {};
   let salts = 0;
   const control = await createControl({
     store: options.store ?? memoryStore(),
@@ -128,7 +128,8 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     log: options.log ?? silent,
     version: '1.2.3',
     status: {
-      ready: () => health,
+      notLive: () => health.notLive,
+      notReady: () => health.notReady,
       fleet: () => aloneView('here', '1.2.3', 1, 2, 0),
       workers: () =>
         [1, 2].map((worker) => ({ worker, pid: 1000 + worker, revision: control.state().revision })),

@@ -103,7 +103,7 @@ test('every worker is told the state announced last, and given the sockets when 
   const listening = crew.listen([ENTRANCE]);
   assert.deepEqual(hired[1]!.told.at(-1), { type: 'listen', listener: ENTRANCE.listener });
   hired[0]!.ear.heard(LISTENING);
-  assert.equal(crew.listening, 1);
+  assert.equal(crew.roll.serving, 1);
   hired[1]!.ear.heard(LISTENING);
   await listening;
 });
@@ -169,6 +169,25 @@ test('a worker that is silent for ten looks hangs, and is ended; one that says a
   hired[0]!.ear.gone('signal SIGKILL');
   t.mock.timers.tick(100);
   assert.equal(hired[2]?.number, 1);
+});
+
+test('the roll tells who was heard of lately, whose loop hangs, and where nobody is', async (t) => {
+  const { crew, hired } = await serving(t, 3);
+  assert.deepEqual(crew.roll, { alive: 3, serving: 3, silent: 0, vacant: 0 });
+  for (let look = 0; look < 3; look++) {
+    hired[0]!.ear.heard({ type: 'alive' });
+    t.mock.timers.tick(1_000);
+  }
+  hired[2]!.ear.gone('signal SIGKILL');
+  assert.deepEqual(crew.roll, { alive: 1, serving: 1, silent: 1, vacant: 1 });
+  hired[0]!.ear.heard({ type: 'leaving', fault: undefined });
+  assert.deepEqual(crew.roll, { alive: 1, serving: 0, silent: 1, vacant: 1 });
+  hired[1]!.ear.heard({ type: 'alive' });
+  t.mock.timers.tick(100);
+  hired[3]!.ear.heard(READY);
+  assert.deepEqual(crew.roll, { alive: 3, serving: 1, silent: 0, vacant: 0 });
+  hired[3]!.ear.heard(LISTENING);
+  assert.equal(crew.roll.serving, 2);
 });
 
 test('counts go to the totals under the number of the worker, and unrouted ones add up over all', async (t) => {
