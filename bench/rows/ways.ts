@@ -4,7 +4,7 @@ import { cpuSeconds } from '../proc.ts';
 import { haproxy } from '../rivals/haproxy.ts';
 import { nginx } from '../rivals/nginx.ts';
 import { spillway } from '../rivals/spillway.ts';
-import { resumed } from '../stime.ts';
+import { handshakes } from '../stime.ts';
 import { wrk } from '../wrk.ts';
 import { SMALL } from './load.ts';
 import { type Contender, type Ground, type Row, type Standing, stand } from './row.ts';
@@ -27,27 +27,30 @@ const streams =
   (port, seconds) =>
     h2flood({ path: SMALL.path, connections: 16, streams: 10, port, secure, seconds });
 
-const requests =
-  (kind: 'get' | 'close'): Way['work'] =>
-  async (port, seconds) => {
-    const result = await wrk({ ...SMALL, kind, port, secure: true, seconds });
-    return { ...result, rate: result.requests / result.seconds };
-  };
+const requests: Way['work'] = async (port, seconds) => {
+  const result = await wrk({ ...SMALL, port, secure: true, seconds });
+  return { ...result, rate: result.requests / result.seconds };
+};
+
+const connections =
+  (kind: 'new' | 'reuse'): Way['work'] =>
+  (port, seconds) =>
+    handshakes({ path: SMALL.path, kind, port, seconds });
 
 /** Small GETs by other ways than the main row's, to those who split. */
 export const ways: Readonly<Record<string, (ground: Ground) => Promise<Row>>> = {
   http2: row('Small GET over HTTP/2', { http2: true, tls: false, work: streams(false) }),
-  tls: row('Small GET over TLS', { http2: false, tls: true, work: requests('get') }),
+  tls: row('Small GET over TLS', { http2: false, tls: true, work: requests }),
   'tls-http2': row('Small GET over TLS and HTTP/2', { http2: true, tls: true, work: streams(true) }),
-  'tls-connect': row('Small GET, a new TLS connection each', {
+  'tls-connect': row('Small GET, a new TLS connection with a whole handshake each', {
     http2: false,
     tls: true,
-    work: requests('close'),
+    work: connections('new'),
   }),
-  'tls-resume': row('Small GET, a new connection each that resumes a TLS session', {
+  'tls-resume': row('Small GET, a new TLS connection that resumes a session each', {
     http2: false,
     tls: true,
-    work: (port, seconds) => resumed({ path: SMALL.path, port, seconds }),
+    work: connections('reuse'),
   }),
 };
 

@@ -46,10 +46,12 @@ test('an empty log has no latency', () => {
   assert.equal(errors, 0);
 });
 
-test('connections of s_time count only if every one of them resumed', () => {
+test('connections of s_time count only if every one of them resumed, or none where none shall', () => {
   const printed = (letters: string) =>
     `Collecting connection statistics for 1 seconds\nstarting\n${letters}\n\n4 connections in 0.12s; 33.33 connections/user sec, bytes read 372\n4 connections in 2 real seconds, 93 bytes read per connection\n`;
-  assert.deepEqual(parseTimes(printed('rrrr')), { requests: 4, rate: 2, errors: 0 });
-  assert.equal(parseTimes(printed('rr*r')).errors, 4);
-  assert.throws(() => parseTimes('ERROR\n'), /no connection: ERROR/);
+  assert.deepEqual(parseTimes(printed('rrrr'), 'reuse'), { requests: 4, rate: 2, errors: 0 });
+  assert.equal(parseTimes(printed('rr*r'), 'reuse').errors, 4);
+  assert.equal(parseTimes(printed('****'), 'new').errors, 0);
+  assert.equal(parseTimes(printed('***r'), 'new').errors, 4);
+  assert.throws(() => parseTimes('ERROR\n', 'new'), /no connection: ERROR/);
 });
