@@ -125,7 +125,7 @@ export class Listener {
 
   /** Hands were shaken; what is spoken now was agreed on there (`socket.alpnProtocol`). */
   #secured(socket: TLSSocket, address: string, manner: Manner, credential: string): void {
-    this.#serve(readingCopies(socket), address, manner, credential);
+    this.#serve(readingUnsealed(socket), address, manner, credential);
   }
 
   #serve(socket: ClientSocket, address: string, manner: Manner, credential: string): void {
@@ -150,6 +150,18 @@ function readingInline(accepted: net.Socket): ClientSocket {
   return new net.Socket({ handle, allowHalfOpen: true, onread } as net.SocketConstructorOpts);
 }
 
+/**
+ * The same for a TLS socket that was accepted, which `node:tls` does not let be told: what `onread` comes to in a
+ * socket, as one that was told shows, is put into this one. It saves a tenth of what a small request costs by TLS.
+ */
+function readingUnsealed(socket: ClientSocket): ClientSocket {
+  const { _handle: handle } = socket as { _handle?: { useUserBuffer?(buffer: Buffer): void } | null };
+  if (TOLD.length === 0 || !handle?.useUserBuffer || socket.readableLength > 0) return readingCopies(socket);
+  for (const [symbol, value] of TOLD) Reflect.set(socket, symbol, value);
+  handle.useUserBuffer(READ_INTO);
+  return socket;
+}
+
 function readingCopies(socket: ClientSocket): ClientSocket {
   socket.on('data', (data: Buffer) => {
     for (let at = 0; at < data.length; at += READ_SIZE) {
@@ -163,4 +175,16 @@ function readingCopies(socket: ClientSocket): ClientSocket {
 function onRead(this: ClientSocket, length: number): boolean {
   this.client?.read(length);
   return true;
+}
+
+/** What a socket that was told to read into our buffer has, and others have not. */
+const TOLD = told(
+  new net.Socket({ onread: { buffer: READ_INTO, callback: onRead } } as net.SocketConstructorOpts),
+);
+
+function told(model: net.Socket): [symbol, unknown][] {
+  const symbols = Object.getOwnPropertySymbols(model).filter(({ description }) =>
+    /^kBuffer(Cb|Gen)?$/.test(description!),
+  );
+  return symbols.length === 3 ? symbols.map((symbol) => [symbol, Reflect.get(model, symbol)]) : [];
 }
