@@ -249,6 +249,14 @@ export const FleetSchema = Type.Object(
           'Milliseconds after which another replica leads when nothing is heard of the one that did. Default 3000.',
       }),
     ),
+    startTimeout: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 3600000,
+        description:
+          'Milliseconds for which a replica that starts with nothing in its mirror waits for Redis before it gives up. Default 60000.',
+      }),
+    ),
     mirror: Type.Optional(
       Type.String({
         minLength: 1,

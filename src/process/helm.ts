@@ -165,8 +165,13 @@ export async function takeHelm(parts: HelmParts): Promise<Helm> {
       try {
         return await control.reload(services, asking(reason));
       } catch (fault) {
-        const waits = fault instanceof Refusal && fault.why === 'unavailable' && control.state().revision > 0;
-        if (fleet === undefined || !waits) throw fault;
+        if (fleet === undefined || !(fault instanceof Refusal) || fault.why !== 'unavailable') throw fault;
+        if (control.state().revision === 0) {
+          // Without any truth there is nothing to serve meanwhile.
+          log.warn({ why: fault.message }, 'there is nothing to serve before the store can be written');
+          await new Promise<void>((resolve) => fleet.onceUp(resolve));
+          return reload(services, reason);
+        }
         log.warn({ why: fault.message }, 'the config is taken over as soon as the store can be written');
         fleet.onceUp(() => {
           reload(services, reason).catch((err: unknown) =>

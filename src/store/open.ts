@@ -44,6 +44,7 @@ export async function openStore(
     fleet: fleet.name ?? 'spillway',
     replica: fleet.replica ?? hostname(),
     lease: fleet.lease ?? 3_000,
+    startTimeout: fleet.startTimeout ?? 60_000,
     mirror: resolve(base, mirrorOf(fleet)),
   };
   return redisStore(settings, clock, log);

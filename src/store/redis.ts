@@ -26,7 +26,9 @@ const RESTORING = 2_000;
 export const FORGOTTEN = 30_000;
 /** Milliseconds that a rollback waits to be written before it is served. */
 const HURRY = 250;
-/** How often Redis is looked for at the start, every 50 ms: a count, since a process that starts is busy. */
+/** Milliseconds between two looks for Redis at the start. */
+const LOOK = 50;
+/** How often it is looked for by one that could do without: a count, since a process that starts is busy. */
 const FIRST = 60;
 /** Milliseconds without a word after which a line is taken for dead. */
 const DEAD = 2_500;
@@ -41,6 +43,8 @@ export interface RedisSettings {
   readonly replica: string;
   /** Milliseconds. */
   readonly lease: number;
+  /** How long one that knows nothing from before waits for Redis when it starts, ms. */
+  readonly startTimeout: number;
   /** The directory of the mirror. */
   readonly mirror: string;
 }
@@ -75,7 +79,7 @@ export async function openStore(settings: RedisSettings, parts: RedisParts): Pro
   const { known, log } = parts;
   const store = new RedisStore(settings, parts);
   try {
-    await store.start();
+    await store.start(known === undefined ? Math.ceil(settings.startTimeout / LOOK) : FIRST);
   } catch (cause) {
     if (cause instanceof StoreUnavailable && known !== undefined) {
       log.warn({ why: cause.message }, 'Redis is not reached; what was served last is served on');
@@ -149,7 +153,9 @@ class RedisStore implements Store, Link {
     this.#client.on('error', (error: unknown) => this.#down(reasonOf(error)));
     // Without it polling goes on.
     this.#ear.on('error', () => {});
-    this.#client.on('close', () => this.#down('the connection is lost'));
+    this.#client.on('close', () => {
+      if (this.#health.up) this.#down('the connection is lost');
+    });
     this.#client.on('ready', () => void this.#beat());
     this.#ear.on('ready', () => this.#listen());
     this.#ear.on('message', (channel: string, words: string) => this.#hearers.get(channel)?.(words));
@@ -159,8 +165,8 @@ class RedisStore implements Store, Link {
     });
   }
 
-  /** Throws StoreUnavailable when Redis is not reached in time; goes on trying all the same. */
-  async start(): Promise<void> {
+  /** Throws StoreUnavailable when Redis is not reached after so many looks; goes on trying all the same. */
+  async start(looks: number): Promise<void> {
     // What fails is heard of as an error, and tried again.
     this.#client.connect().catch(() => {});
     this.#ear.connect().catch(() => {});
@@ -175,9 +181,14 @@ class RedisStore implements Store, Link {
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
       }
-      if (attempt === FIRST)
+      if (attempt === FIRST && looks > FIRST)
+        this.#log.warn(
+          { address: this.#address, why: this.#health.why },
+          'Redis is not reached, and nothing is known from before: waiting for it',
+        );
+      if (attempt >= looks)
         throw new StoreUnavailable(`Redis at ${this.#address} is not reached: ${this.#health.why ?? ''}`);
-      await new Promise<void>((resolve) => void this.#timers.after(50, resolve));
+      await new Promise<void>((resolve) => void this.#timers.after(LOOK, resolve));
     }
   }
 
@@ -467,7 +478,9 @@ class RedisStore implements Store, Link {
     try {
       return await timely(task(), this.#timers);
     } catch (cause) {
-      const why = reasonOf(cause);
+      const { up, why: known } = this.#health;
+      // That there is no line says less than why there is none.
+      const why = (!up && this.#client.status !== 'ready' && known) || reasonOf(cause);
       if (
         cause instanceof Error &&
         cause.name === 'ReplyError' &&

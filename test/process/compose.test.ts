@@ -11,6 +11,9 @@ import { atLast } from '../support/patience.ts';
 import { CLI } from './command.ts';
 import { scratch } from './site.ts';
 
+/** So many characters of what a process said last are told if it ends by itself. */
+const MOST_SAID = 4096;
+
 interface Compose {
   readonly services: Readonly<
     Record<string, { readonly command?: readonly string[]; readonly build?: string }>
@@ -26,7 +29,7 @@ test('docker-compose.yml is sound', (t) => {
 });
 
 test('the topology of docker-compose.yml, as processes: traffic, commands at any replica, and one replica lost', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   if (!need(t, 'redis-server', 'haproxy', 'prometheus')) return;
   const fleet = await Topology.start(t);
@@ -91,15 +94,17 @@ class Topology {
   readonly #addresses: ReadonlyMap<string, string>;
   readonly #children = new Map<string, ChildProcess>();
   readonly #folder: string;
+  readonly #tell: (what: string) => void;
 
-  private constructor(names: readonly string[], folder: string) {
+  private constructor(names: readonly string[], folder: string, tell: (what: string) => void) {
     this.#addresses = new Map(names.map((name, i) => [name, `127.77.0.${i + 1}`]));
     this.#folder = folder;
+    this.#tell = tell;
   }
 
   static async start(t: TestContext): Promise<Topology> {
     const { services } = parse(await readFile('docker-compose.yml', 'utf8'), { merge: true }) as Compose;
-    const topology = new Topology(Object.keys(services), await scratch(t));
+    const topology = new Topology(Object.keys(services), await scratch(t), (what) => t.diagnostic(what));
     t.after(async () => {
       for (const name of topology.#children.keys()) await topology.kill(name);
     });
@@ -156,8 +161,16 @@ class Topology {
   }
 
   #run(name: string, [file = '', ...args]: readonly string[]): void {
-    const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#children.set(name, child);
+    let said = '';
+    child.stdout.on('data', (data) => {
+      said = (said + data).slice(-MOST_SAID);
+    });
+    child.once('close', (code, signal) => {
+      if (this.#children.get(name) === child)
+        this.#tell(`${name} ended by itself, ${code ?? signal}: ${said}`);
+    });
   }
 
   #ip(name: string): string {

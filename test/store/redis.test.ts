@@ -36,6 +36,7 @@ function settingsFor(fleet: string, server = redis): RedisSettings {
     fleet,
     replica: 'a',
     lease: 600,
+    startTimeout: 3_000,
     mirror: mkdtempSync(join(mirrors, 'a-')),
   };
 }
@@ -178,9 +179,19 @@ describe('a store whose Redis', () => {
     const server = await RedisServer.start();
     await server.stop();
     await assert.rejects(
-      redisStore(settingsFor('never', server), systemClock, silent),
-      /^Error: Redis at 127\.0\.0\.1:\d+ is not reached.*start Redis, or correct store$/s,
+      redisStore({ ...settingsFor('never', server), startTimeout: 100 }, systemClock, silent),
+      /^Error: Redis at 127\.0\.0\.1:\d+ is not reached: connect ECONNREFUSED.*start Redis, or correct store$/s,
     );
+  });
+
+  test('that comes later is waited for by a replica that knows nothing', async (t) => {
+    const server = await RedisServer.start();
+    t.after(() => server.stop());
+    await server.kill();
+    const opening = open({ ...settingsFor('late', server), startTimeout: 60_000 });
+    await server.restart();
+    const store = await opening;
+    assert.equal(store.link?.health.up, true);
   });
 
   test('hangs is given up, and then refuses at once', async (t) => {

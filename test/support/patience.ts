@@ -1,5 +1,5 @@
 /** Nothing that a test waits for takes this long, ms; it only keeps a failing test from waiting for ever. */
-const PATIENCE = 10_000;
+const PATIENCE = 60_000;
 
 /** The promise of an event that is sure to come. Rejects with what was awaited if it does not. */
 export function patiently<T>(awaited: string, begin: (resolve: (value: T) => void) => void): Promise<T> {

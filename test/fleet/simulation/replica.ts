@@ -116,6 +116,7 @@ export class Replica {
       fleet: 'fleet',
       replica: this.name,
       lease: LEASE,
+      startTimeout: 3_000,
       mirror: '',
     };
     this.known = this.disk;
