@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { DecisionList } from '../../src/model/api.ts';
+import type { DecisionList, RolloutList } from '../../src/model/api.ts';
 import { spillway } from './command.ts';
 import { newest, RATE, read, start, underTraffic, version } from './ground.ts';
-import { freeEndpoints, type Site, scratch, shop, startSite, until } from './site.ts';
+import { freeEndpoints, named, type Site, scratch, shop, startSite, until } from './site.ts';
 
 /** What rolled it back can be judged again as it was, and by a policy that would have waited. */
 async function simulates(t: TestContext, site: Site, id: string): Promise<void> {
@@ -243,4 +243,53 @@ test('a rollout goes on after Spillway was killed and started again, and whoever
   assert.equal(code, 0, out + err);
   assert.match(out, /Spillway was away for .* and lost its evidence, which is gathered again/);
   assert.deepEqual((await newest(second)).policy.harmBudget, { failures: 9 });
+});
+
+test('weights by hand, files read again and newer rollouts do to one under way what is promised', async (t) => {
+  const config = shop((await version(t)).endpoint, await named(t, 'canary'));
+  const { shop: service } = config.services;
+  const next = { endpoints: [await named(t, 'next')] };
+  const three = { ...service!, versions: { ...service!.versions, next } };
+  const site = await startSite(t, { ...config, services: { shop: three } });
+  const send = async (method: string, path: string, body: object): Promise<string> => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${site.admin}/v1/${path}`, { method, headers, body: JSON.stringify(body) });
+    const text = await answer.text();
+    assert.equal(answer.status, 200, text);
+    return text;
+  };
+  const begin = (candidate: string): Promise<string> => {
+    const strategy = { type: 'canary', steps: [{ weight: 20, atLeast: 600, needs: 'nothing' }] };
+    return send('POST', 'services/shop/rollouts', { candidate, strategy });
+  };
+
+  const weights = async () => {
+    const { versions } = (await site.status()).services[0]!;
+    return Object.fromEntries(Object.entries(versions).map(([name, { weight }]) => [name, weight]));
+  };
+
+  await begin('canary');
+  const { id } = await newest(site);
+  await send('PUT', 'services/shop/weights', { weights: { stable: 50, canary: 50 } });
+  const stood = await newest(site);
+  assert.ok(stood.phase.at === 'paused' && stood.phase.cause === 'person', stood.status);
+  await send('POST', `rollouts/${id}/resume`, {});
+  assert.deepEqual(await weights(), { stable: 80, canary: 20, next: 0 });
+
+  const { epoch } = await newest(site);
+  await site.reload({ ...config, services: { shop: three } }, 'the config is reloaded');
+  assert.equal((await newest(site)).epoch, epoch, 'nothing has changed');
+  const canary = { endpoints: [await named(t, 'another')] };
+  const moved = { ...three, versions: { ...three.versions, canary } };
+  await site.reload({ ...config, services: { shop: moved } }, 'the config is reloaded');
+  const again = await newest(site);
+  assert.equal(again.epoch, epoch + 1, 'its evidence is gathered again');
+  assert.equal(again.phase.at, 'stepping');
+
+  await begin('next');
+  const { rollouts } = await read<RolloutList>(site, '/v1/rollouts');
+  const [older, newer] = [rollouts.find((each) => each.id === id), rollouts.find((each) => each.id !== id)];
+  assert.ok(older?.phase.at === 'rolledBack' && older.phase.cause === 'newer', older?.status);
+  assert.equal(newer?.phase.at, 'stepping');
+  assert.deepEqual(await weights(), { stable: 80, canary: 0, next: 20 });
 });
