@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { DnsPolicySchema, EjectionPolicySchema, EndpointViewSchema, HealthPolicySchema } from './health.ts';
 import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
+import { RatesSchema } from './rates.ts';
 import { AuditEntrySchema, RolloutChangeSchema } from './record.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
 import {
@@ -387,6 +388,7 @@ export const ServiceViewSchema = Type.Object(
     timeouts: Type.Optional(ServiceTimeoutsSchema),
     limits: Type.Optional(EndpointLimitsSchema),
     versionLimits: Type.Optional(VersionLimitsSchema),
+    rates: Type.Optional(RatesSchema),
     retries: Type.Optional(RetriesSchema),
     rescue: Type.Optional(RescueSchema),
     streams: Type.Optional(StreamsSchema),

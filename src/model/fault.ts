@@ -70,7 +70,13 @@ export const FAULTS = {
     'The request head is larger than is allowed here.',
   ),
   clientGone: fault('client-gone', 'client', 499, 'never', 'The client left before the answer was complete.'),
-  clientSlow: fault('client-slow', 'client', 499, 'never', 'The client stopped reading the answer.'),
+  clientSlow: fault(
+    'client-slow',
+    'client',
+    499,
+    'never',
+    'The client does not read the answer, or too slowly.',
+  ),
   notImplemented: fault('not-implemented', 'client', 501, 'never', 'This transfer coding is not understood.'),
   badVersion: fault('bad-version', 'client', 505, 'never', 'Only HTTP/1.0 and HTTP/1.1 are spoken here.'),
 

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { type Subscriber, SubscriberSchema } from './notification.ts';
+import { type Rates, RatesSchema } from './rates.ts';
 import { PolicyRequestSchema, StrategySchema } from './rollout.ts';
 import { type Of, ServiceConfigSchema, ServiceName } from './state.ts';
 import { ListenerProxyProtocolSchema, ListenerTlsSchema } from './tls.ts';
@@ -323,6 +324,7 @@ export const ConfigSchema = Type.Object(
     ),
     timeouts: Type.Optional(TimeoutsSchema),
     limits: Type.Optional(LimitsSchema),
+    rates: Type.Optional(RatesSchema),
     exposeVersion: Type.Optional(
       Type.Boolean({ description: 'Tell clients the version in x-spillway-version. Default true.' }),
     ),
@@ -379,6 +381,7 @@ export interface ProxySettings {
   readonly trustedProxies: readonly string[];
   readonly timeouts: Required<Of<typeof TimeoutsSchema>>;
   readonly limits: Required<Of<typeof LimitsSchema>>;
+  readonly rates: Rates;
   readonly exposeVersion: boolean;
   readonly underscoreHeaders: 'drop' | 'pass';
   readonly accessLog: Required<Of<typeof AccessLogSchema>> | undefined;
@@ -406,6 +409,7 @@ const LIMITS: ProxySettings['limits'] = {
   streams: 100,
   bufferBytes: 131_072,
 };
+const RATES: Rates = { request: 240, response: 240 };
 
 /** Fills in every default. `cores` is what `workers: auto` stands for. */
 export function settingsOf(config: Omit<Config, 'services'>, cores: number): Settings {
@@ -426,6 +430,7 @@ export function settingsOf(config: Omit<Config, 'services'>, cores: number): Set
       trustedProxies: config.trustedProxies ?? [],
       timeouts: { ...TIMEOUTS, ...config.timeouts },
       limits: { ...LIMITS, ...config.limits },
+      rates: { ...RATES, ...config.rates },
       exposeVersion: config.exposeVersion ?? true,
       underscoreHeaders: config.underscoreHeaders ?? 'drop',
       accessLog: config.accessLog && { sample: 1, ...config.accessLog },

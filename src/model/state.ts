@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { type Of, ServiceName, VersionName } from './document.ts';
 import { DnsPolicySchema, EjectionPolicySchema, HealthPolicySchema } from './health.ts';
 import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
+import { RatesSchema } from './rates.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
 import { RolloutSchema } from './rollout.ts';
 import { StreamsSchema } from './streams.ts';
@@ -212,6 +213,7 @@ const structure = {
   timeouts: Type.Optional(ServiceTimeoutsSchema),
   limits: Type.Optional(EndpointLimitsSchema),
   versionLimits: Type.Optional(VersionLimitsSchema),
+  rates: Type.Optional(RatesSchema),
   retries: Type.Optional(RetriesSchema),
   rescue: Type.Optional(RescueSchema),
   streams: Type.Optional(StreamsSchema),

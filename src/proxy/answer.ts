@@ -32,6 +32,9 @@ export function lastAnswer(fault: Fault): string {
   return `${lines}connection: close\r\n\r\n${body}`;
 }
 
+/** How the answer begins that a client with an expectation waits for. */
+export const CONTINUE = 'HTTP/1.1 100';
+
 /** The answer to OPTIONS *, which asks the proxy and no service (RFC 9110 §9.3.7). */
 export const OPTIONS_LINES =
   'HTTP/1.1 204 No Content\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';

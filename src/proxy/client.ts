@@ -8,11 +8,12 @@ import { hold, join, worthALook } from '../http/held.ts';
 import { piece } from '../http/piece.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { End } from '../upstream/asker.ts';
-import { lastAnswer, OPTIONS_LINES } from './answer.ts';
+import { CONTINUE, lastAnswer, OPTIONS_LINES } from './answer.ts';
 import type { Client as ClientConnection } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import type { Manner } from './manner.ts';
+import { later } from './pace.ts';
 import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
@@ -100,6 +101,8 @@ export class Client implements ClientConnection, Requester, Expiring {
   #queued = 0;
   /** More waits to be written than may. */
   #blocked = false;
+  /** How long it may still be behind with its reading when more waits again, ms. */
+  #slack = Number.POSITIVE_INFINITY;
   /** Bytes that had gone out when that was last looked at. */
   #taken = 0;
   #halfClosed = false;
@@ -165,6 +168,8 @@ export class Client implements ClientConnection, Requester, Expiring {
 
   /** Counts the present deadline from now. Called whenever something happens that may change it. */
   #watch(): void {
+    // Nothing that a client says or is sent makes up for what it does not take.
+    if (this.#blocked) return;
     this.deadline = this.context.deadlines.in(this.#patience());
   }
 
@@ -197,8 +202,7 @@ export class Client implements ClientConnection, Requester, Expiring {
   }
 
   expire(): void {
-    if (this.#blocked && this.#state !== LINGER)
-      return this.#takesSome() ? this.#watch() : this.#leave(FAULTS.clientSlow);
+    if (this.#blocked) return this.#takesEnough() ? undefined : this.#leave(FAULTS.clientSlow);
     switch (this.#state) {
       case HEAD:
         return this.#headBegun ? this.#refuse(FAULTS.requestTimeout) : this.#linger();
@@ -209,18 +213,46 @@ export class Client implements ClientConnection, Requester, Expiring {
       case TUNNEL:
         return this.#leave(FAULTS.clientGone);
       default:
-        if (this.#takesSome()) return this.#watch();
+        if (this.#takesEnough()) return;
         this.#bury();
         this.#reset();
     }
   }
 
-  /** Whether a slow client has taken anything of what waits for it since this was last asked. */
-  #takesSome(): boolean {
-    const taken = this.socket.bytesWritten - this.socket.writableLength;
-    const some = taken > this.#taken;
-    this.#taken = taken;
-    return some;
+  /** Whether a slow client has taken so much of what waits for it that it is given more time. */
+  #takesEnough(): boolean {
+    const { deadlines, rules } = this.context;
+    const { response } = this.#exchange?.pace ?? rules.pace;
+    this.deadline = later(this.deadline, this.#takes(), response, deadlines.in(this.#patience()));
+    return this.deadline > deadlines.now;
+  }
+
+  /** More waits to be written than may: from now on what counts is how much the client takes. */
+  #block(): void {
+    const { deadlines, rules } = this.context;
+    this.#blocked = true;
+    this.#takes();
+    this.deadline = deadlines.in(Math.min(this.#slack, rules.settings.timeouts.write));
+  }
+
+  #unblock(): void {
+    this.#takesEnough();
+    this.#slack = this.deadline - this.context.deadlines.in(0);
+    this.#blocked = false;
+  }
+
+  /** What the client has taken since this was last asked, bytes. */
+  #takes(): number {
+    const before = this.#taken;
+    this.#taken = this.socket.bytesWritten - this.socket.writableLength;
+    return this.#taken - before;
+  }
+
+  /** So many bytes of a body have come, and there are more to come. */
+  #comes(bytes: number): void {
+    if (this.#blocked || this.#queued > 0) return;
+    const latest = this.context.deadlines.in(this.#patience());
+    this.deadline = later(this.deadline, bytes, this.#exchange!.pace.request, latest);
   }
 
   waitFor(ms: number): void {
@@ -399,7 +431,8 @@ export class Client implements ClientConnection, Requester, Expiring {
       const to = Math.min(end, at + this.#left);
       this.#left -= to - at;
       const whole = this.#left === 0;
-      this.#enter(whole ? ANSWERING : LENGTH);
+      if (whole) this.#enter(ANSWERING);
+      else this.#comes(to - at);
       this.#exchange!.body(buffer, at, to, whole ? '' : undefined);
       return to;
     }
@@ -409,7 +442,8 @@ export class Client implements ClientConnection, Requester, Expiring {
       return end;
     }
     const { from, to, next } = this.#decoder!;
-    this.#enter(last === undefined ? CHUNKED : ANSWERING);
+    if (last !== undefined) this.#enter(ANSWERING);
+    else this.#comes(end - at);
     if (last !== undefined || to > from) this.#exchange!.body(buffer, from, to, last);
     return next;
   }
@@ -442,7 +476,11 @@ export class Client implements ClientConnection, Requester, Expiring {
   // ---- writing
 
   interim(lines: string): void {
-    if (!this.#old) this.#write(`${lines}\r\n`);
+    if (this.#old) return;
+    this.#write(`${lines}\r\n`);
+    if (!this.#expecting || !lines.startsWith(CONTINUE)) return;
+    this.#expecting = false;
+    this.#watch();
   }
 
   answer(
@@ -492,10 +530,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     const waiting = this.socket.writableLength;
     if (waiting > 0 && typeof data !== 'string') outletKept(data);
     if (waiting >= this.context.rules.settings.limits.bufferBytes) {
-      if (this.#blocked) return false;
-      this.#blocked = true;
-      this.#takesSome();
-      this.#watch();
+      if (!this.#blocked) this.#block();
       return false;
     }
     if (this.#halfClosed || this.#state === TUNNEL) this.#watch();
@@ -506,7 +541,7 @@ export class Client implements ClientConnection, Requester, Expiring {
   drained(): void {
     if (this.#state === LINGER || this.#state === DEAD) return;
     const blocked = this.#blocked;
-    this.#blocked = false;
+    if (blocked) this.#unblock();
     if (blocked && this.#state === HEAD) return this.#next();
     this.#watch();
     this.#exchange?.drained();
@@ -547,7 +582,8 @@ export class Client implements ClientConnection, Requester, Expiring {
   #linger(): void {
     if (this.#state === DEAD || this.#state === LINGER) return;
     this.#held = undefined;
-    this.#takesSome();
+    this.#takes();
+    this.#blocked = false;
     this.#enter(LINGER);
     this.socket.end();
     if (!this.#halfClosed) this.#go();

@@ -9,6 +9,7 @@ import { type Client, Clients } from './clients.ts';
 import { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Mint } from './mint.ts';
+import { type Pace, paceOf } from './pace.ts';
 import type { Requester } from './requester.ts';
 
 /** How often deadlines are looked at, ms. */
@@ -22,6 +23,8 @@ export type Standing = 'trusted' | 'stranger' | 'vouched';
 /** Settings worked out for requests; replaced whole, like a table. */
 export interface Rules {
   readonly settings: ProxySettings;
+  /** Of clients that are between requests. */
+  readonly pace: Pace;
   readonly trusted: AddressSet;
   /** Fields of requests that are not passed on, by who sends them and whether Host is rewritten. */
   readonly drops: Readonly<Record<Standing, Drops>>;
@@ -37,6 +40,7 @@ export function rulesOf(settings: ProxySettings): Rules {
   };
   return {
     settings,
+    pace: paceOf(settings.rates),
     trusted: addressSet(settings.trustedProxies),
     drops,
     dropsWithHost: {

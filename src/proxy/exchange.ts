@@ -20,6 +20,7 @@ import { grpcAnswer } from './grpc.ts';
 import { Host } from './host.ts';
 import { type FoundKey, findKey } from './key.ts';
 import type { Lane } from './lane.ts';
+import type { Pace } from './pace.ts';
 import { forwardedOn } from './provenance.ts';
 import type { Requester } from './requester.ts';
 import type { Traffic } from './traffic.ts';
@@ -304,6 +305,11 @@ export class Exchange implements Patron {
   }
 
   // ---- what the client does
+
+  /** How fast the client has to be. */
+  get pace(): Pace {
+    return this.#attempts.lane?.pace ?? this.#context.rules.pace;
+  }
 
   /** More of the request's body. */
   body(buffer: Buffer, from: number, to: number, end: End): void {

@@ -2,6 +2,7 @@ import type { TrialArm } from '../metrics/trial.ts';
 import type { Balancer } from '../upstream/balancer.ts';
 import type { UpstreamTerms } from '../upstream/channel.ts';
 import type { Again } from './again.ts';
+import type { Pace } from './pace.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the requests of one version go through, by one table: where to, on what terms, and who counts. */
@@ -15,6 +16,7 @@ export interface Lane {
   readonly terms: UpstreamTerms;
   /** Largest request body, bytes; 0 is no limit. */
   readonly maxBodyBytes: number;
+  readonly pace: Pace;
   /** Most requests in flight, and most that wait to be sent; Infinity is no limit. */
   readonly mostInFlight: number;
   readonly mostPending: number;

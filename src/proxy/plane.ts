@@ -18,6 +18,7 @@ import { Departures } from './departures.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Listener } from './listener.ts';
+import { paceOf } from './pace.ts';
 import { Traffic } from './traffic.ts';
 
 export type { LineSink } from './accesslog.ts';
@@ -190,7 +191,7 @@ export class DataPlane {
   /** The lane of a version by the table being compiled. Nothing that is in use is touched. */
   #lane(service: string, version: string, { fallback, limits }: Version, doc: Service): Lane {
     const { settings } = this.#context.rules;
-    const { timeouts, maxBodyBytes } = doc;
+    const { timeouts, maxBodyBytes, rates } = doc;
     const balancer = new Balancer([]);
     this.#seat(balancer, service, version, doc);
     return {
@@ -200,6 +201,7 @@ export class DataPlane {
       fallback: fallback ?? doc.fallback,
       terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
+      pace: paceOf({ ...settings.rates, ...rates }),
       mostInFlight: (limits ?? doc.versionLimits)?.requests ?? Number.POSITIVE_INFINITY,
       mostPending: (limits ?? doc.versionLimits)?.pending ?? Number.POSITIVE_INFINITY,
       again: this.#budgetsOf(service).againOf(doc, version),

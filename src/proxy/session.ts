@@ -128,6 +128,11 @@ export class Session implements Client, Expiring {
     return this.#streams.size;
   }
 
+  /** Bytes sent so far. */
+  get written(): number {
+    return this.#socket.bytesWritten;
+  }
+
   #begin(carrier: Carrier, ended: boolean, list: readonly string[]): void {
     carrier.on('error', () => {});
     this.#requests++;

@@ -5,9 +5,10 @@ import { parseRequestList, responseFields, trailerFields, trailerLines } from '.
 import { FAULTS, type Fault } from '../model/fault.ts';
 import { cancel } from '../upstream/abort.ts';
 import type { End } from '../upstream/asker.ts';
-import { faultAnswer, OPTIONS_LINES } from './answer.ts';
+import { CONTINUE, faultAnswer, OPTIONS_LINES } from './answer.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import { later } from './pace.ts';
 import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
@@ -65,8 +66,12 @@ export class Stream implements Requester, Expiring {
   #queued = 0;
   /** The client was told to wait for 100 Continue, and nothing of its body has come. */
   #expecting = false;
+  /** How long the client may still be behind when more waits again, ms. */
+  #slack = Number.POSITIVE_INFINITY;
   #written = 0;
+  /** What had gone out when that was last looked at: of this stream, and of all. */
   #taken = 0;
+  #sent = 0;
   /** The answer is complete, or will never be. */
   #over = false;
 
@@ -176,7 +181,8 @@ export class Stream implements Requester, Expiring {
     if (this.requestRead || this.#over) return;
     this.#expecting = false;
     this.#count(data);
-    this.#watch();
+    if (this.requestRead) this.#watch();
+    else this.#comes(data.length);
     this.#exchange?.body(data, 0, data.length, this.requestRead ? '' : undefined);
   }
 
@@ -223,6 +229,7 @@ export class Stream implements Requester, Expiring {
   // ---- what it may wait for, and how long
 
   #watch(): void {
+    if (this.#blocked) return;
     this.deadline = this.#context.deadlines.in(this.#patience());
   }
 
@@ -236,18 +243,47 @@ export class Stream implements Requester, Expiring {
 
   expire(): void {
     if (!this.#blocked && !this.#over) return this.#exchange!.expired();
-    const taken = this.#written - this.#carrier.writableLength;
-    const some = taken > this.#taken;
-    this.#taken = taken;
-    if (some) return this.#watch();
+    if (this.#takesEnough()) return;
     cancel(this.#carrier);
     this.#leave(FAULTS.clientSlow);
+  }
+
+  #takesEnough(): boolean {
+    const { deadlines, rules } = this.#context;
+    const { response } = this.#exchange?.pace ?? rules.pace;
+    this.deadline = later(this.deadline, this.#takes(), response, deadlines.in(this.#patience()));
+    return this.deadline > deadlines.now;
+  }
+
+  /**
+   * What the client has taken since this was last asked, bytes: of this stream, or as much as was its share of what
+   * all have got. A piece that waits its turn shows nothing before it is all out.
+   */
+  #takes(): number {
+    const { written, streams } = this.#session;
+    const taken = this.#written - this.#carrier.writableLength;
+    const most = Math.max(taken - this.#taken, (written - this.#sent) / streams);
+    this.#taken = taken;
+    this.#sent = written;
+    return most;
+  }
+
+  /** So many bytes of the body have come, and there are more to come. */
+  #comes(bytes: number): void {
+    if (this.#blocked || this.#queued > 0 || this.#exchange === undefined) return;
+    // What a call says comes when there is something to say.
+    const worth = this.grpc ? Number.POSITIVE_INFINITY : this.#exchange.pace.request;
+    this.deadline = later(this.deadline, bytes, worth, this.#context.deadlines.in(this.#patience()));
   }
 
   // ---- the answer
 
   interim(lines: string): void {
-    if (!this.#gone) this.#carrier.additionalHeaders(responseFields(lines));
+    if (this.#gone) return;
+    this.#carrier.additionalHeaders(responseFields(lines));
+    if (!this.#expecting || !lines.startsWith(CONTINUE)) return;
+    this.#expecting = false;
+    this.#watch();
   }
 
   answer(
@@ -281,11 +317,7 @@ export class Stream implements Requester, Expiring {
     }
     // When it says so all must have gone before it tells of it; until then there may be more for the lively.
     const wait = !carrier.write(data) && carrier.writableLength >= this.#share;
-    if (wait) {
-      this.#blocked = true;
-      this.#taken = this.#written - carrier.writableLength;
-    }
-    if (wait) this.#watch();
+    if (wait && !this.#blocked) this.#block();
     return !wait;
   }
 
@@ -317,8 +349,17 @@ export class Stream implements Requester, Expiring {
     if (!this.#gone) this.#carrier.sendTrailers(trailerFields(this.#closing));
   }
 
+  #block(): void {
+    const { deadlines, rules } = this.#context;
+    this.#blocked = true;
+    this.#takes();
+    this.deadline = deadlines.in(Math.min(this.#slack, rules.settings.timeouts.write));
+  }
+
   drained(): void {
     if (!this.#blocked) return;
+    this.#takesEnough();
+    this.#slack = this.deadline - this.#context.deadlines.in(0);
     this.#blocked = false;
     this.#watch();
     this.#exchange?.drained();
@@ -332,6 +373,7 @@ export class Stream implements Requester, Expiring {
 
   done(): void {
     this.#return();
+    this.#takes();
     this.#watch();
     // The rest of the request is not needed; the answer is good all the same (RFC 9113 §8.1).
     if (!this.requestRead && !this.#gone) this.#carrier.close(NGHTTP2_NO_ERROR);

@@ -233,6 +233,7 @@ export class UpstreamConnection implements Channel {
       if (head.status < 200) {
         if (head.status === 101) return this.#upgrade(buffer, bodyStart, end);
         if (++this.#interim > MOST_INTERIM) return this.#fail(FAULTS.badResponse);
+        if (head.status === 100) this.#goAhead();
         this.#asker!.interim(buffer, head);
         start = bodyStart;
       } else {
@@ -240,6 +241,13 @@ export class UpstreamConnection implements Channel {
         return;
       }
     }
+  }
+
+  /** The rest of the request may come, and until it does it is not for the endpoint to say anything. */
+  #goAhead(): void {
+    if (!this.#answerDue || this.#asked) return;
+    this.#answerDue = false;
+    this.#awaitHead();
   }
 
   #answer(buffer: Buffer, bodyStart: number, end: number): void {

@@ -187,7 +187,15 @@ export class UpstreamStream implements Channel, Expiring {
     const sound = parseResponseList(list, scratch, head, this.#session.pool.limits) > 0 && head.status < 200;
     if (!sound || head.status === 101 || ++this.#interim > MOST_INTERIM)
       return this.#break(FAULTS.badResponse);
+    if (head.status === 100) this.#goAhead();
     this.#asker.interim(scratch, head);
+  }
+
+  /** The rest of the request may come, and until it does it is not for the endpoint to say anything. */
+  #goAhead(): void {
+    if (!this.#answerDue || this.#asked) return;
+    this.#answerDue = false;
+    this.#awaitHead();
   }
 
   head(list: readonly string[], ended: boolean): void {
