@@ -160,8 +160,8 @@ test('weights that change within a step are told apart', async (t) => {
   assert.deepEqual(
     look().batches.map(({ w, units, errors }) => [w, units, errors]),
     [
-      [1, [1, 1], [1, 1]],
       [0, [0, 1], [0, 1]],
+      [1, [1, 1], [1, 1]],
     ],
     'ann was counted before',
   );
