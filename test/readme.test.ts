@@ -25,14 +25,14 @@ function blocks(language: string): string[] {
 /** Runs a block as a reader would paste it, and gives back what it prints. */
 function paste(script: string, cwd?: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile('bash', ['-euo', 'pipefail', '-c', script], { cwd, timeout: 30_000 }, (error, out, err) =>
+    execFile('bash', ['-euo', 'pipefail', '-c', script], { cwd, timeout: 120_000 }, (error, out, err) =>
       error ? reject(new Error(`${script}\n${out}${err}`)) : resolve(out),
     );
   });
 }
 
 test('every command of the README does what it says, in the order of the README', {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async (t) => {
   if (!need(t, 'curl')) return;
   const directory = await mkdtemp(join(tmpdir(), 'spillway-readme-'));

@@ -6,7 +6,7 @@ import type { Account, Kind } from './account.ts';
 import { bodyOf } from './body.ts';
 
 /** Longer than everything that Spillway waits for together, ms. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 /** Between two requests of one client, ms. */
 const PACE = 25;
 const SIZES = [200, 2000, 60_000];

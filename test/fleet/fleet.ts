@@ -73,12 +73,12 @@ export class Fleet {
     return this.replicas.map(({ line }) => line);
   }
 
-  /** Whatever is asked of a replica, with its answer as JSON; status 0 if there was none in five seconds. */
+  /** Whatever is asked of a replica, with its answer as JSON; status 0 if there was none in a minute. */
   async ask<T>({ site }: Replica, method: string, path: string, body?: object, ifMatch?: number) {
     try {
       const answer = await fetch(`${site.admin}${path}`, {
         method,
-        signal: AbortSignal.timeout(5000),
+        signal: AbortSignal.timeout(60_000),
         headers: {
           ...(body && { 'content-type': 'application/json' }),
           ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),

@@ -61,7 +61,7 @@ async function chain(site: Site): Promise<readonly AuditEntry[]> {
 
 test('any replica takes a command, and the receipt is of all', async (t) => {
   const { sites, site } = await fleetOf(t, ['a', 'b', 'c']);
-  const { status, json } = await weigh(site('b'), 20);
+  const { status, json } = await weigh(site('b'), 20, '?timeout=30s');
   assert.equal(status, 200);
   assert.equal(json.receipt?.live, true);
   assert.deepEqual(json.receipt?.fleet?.replicas.map(({ replica }) => replica).sort(), ['a', 'b', 'c']);

@@ -259,7 +259,7 @@ test('without workers the primary serves by itself: same requests, same receipts
   t.after(() => running.stop());
   const get = async () => (await fetch(`http://${running.addresses[0]}`)).text();
   assert.equal(await get(), 'stable');
-  const change = await fetch(`http://${running.admin}/v1/services/shop/weights`, {
+  const change = await fetch(`http://${running.admin}/v1/services/shop/weights?timeout=30s`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ weights: { canary: 100, stable: 0 } }),

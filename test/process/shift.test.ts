@@ -20,7 +20,7 @@ test('a hundred shifts and a rollback under load: no request fails, none reaches
   await load.start();
 
   const put = async (canary: number) => {
-    const answer = await fetch(`${site.admin}/v1/services/shop/weights`, {
+    const answer = await fetch(`${site.admin}/v1/services/shop/weights?timeout=30s`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ weights: { stable: 100 - canary, canary } }),
@@ -33,7 +33,7 @@ test('a hundred shifts and a rollback under load: no request fails, none reaches
   await load.answered(load.total + 200);
   assert.ok(served.canary > 0);
 
-  const answer = await fetch(`${site.admin}/v1/services/shop/rollback`, { method: 'POST' });
+  const answer = await fetch(`${site.admin}/v1/services/shop/rollback?timeout=30s`, { method: 'POST' });
   const receiptAt = Date.now();
   const { receipt, to } = (await answer.json()) as Change;
   assert.equal(to, 'stable');

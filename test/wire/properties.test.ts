@@ -18,7 +18,7 @@ import { ScriptedOrigin } from './properties/scripted.ts';
 import { openSpillway, type Spillway } from './spillway.ts';
 
 /** Milliseconds after which an answer that is due counts as none. */
-const PATIENCE = 10_000;
+const PATIENCE = 60_000;
 /** A failure is made smaller for as long as this; without one, a few seconds do. */
 const MINUTE = 60_000;
 

@@ -10,10 +10,10 @@ import { judge, type Outcome } from './verdict.ts';
 
 /** Milliseconds of silence after which an answer that is there counts as all that comes. */
 const QUIET = 130;
-/** Milliseconds after which no answer counts as none. */
+/** Milliseconds after which no answer counts as none, where none is due. */
 const TIMEOUT = 4000;
-/** Milliseconds a harmless request may take. */
-const ASK_TIMEOUT = 3000;
+/** Milliseconds that an answer which is due may take on a slow machine. */
+const PATIENCE = 60_000;
 /** How often the proxy is asked whether it is still there; each pause is longer than the last by as many ms. */
 const PROBES = 14;
 const PROBE_PAUSE = 60;
@@ -73,7 +73,7 @@ export class Lane {
     const at = client.received.length;
     client.send(this.#get(`/f/${nonce}`));
     const answer = () => readResponses(client.received.slice(at), ['GET'], LAX, client.done);
-    await client.until(() => client.done || isAnswered(answer()), ASK_TIMEOUT);
+    await client.until(() => client.done || isAnswered(answer()), PATIENCE);
     const response = finals(answer())[0];
     return { nonce, answered: response && nonceOf(response), status: response?.status, refused: false };
   }
@@ -85,7 +85,7 @@ export class Lane {
     const refused = !(await client.connected());
     client.send(this.#get(`/${kind}/${nonce}`));
     const answer = () => readResponses(client.received, ['GET'], STRICT, client.done);
-    await client.until(() => client.done || isAnswered(answer()), ASK_TIMEOUT);
+    await client.until(() => client.done || isAnswered(answer()), PATIENCE);
     client.leave();
     const response = finals(answer())[0];
     return { nonce, answered: response && nonceOf(response), status: response?.status, refused };
@@ -144,7 +144,7 @@ function isAnswered(reading: Reading<Response>): boolean {
 async function send(client: Client, packet: Packet): Promise<void> {
   if (packet.wait) await pause(packet.wait);
   const { until, bytes = '', times = 1 } = packet;
-  if (until !== undefined) await client.until(() => client.done || client.received.includes(until), 800);
+  if (until !== undefined) await client.until(() => client.done || client.received.includes(until), PATIENCE);
   for (const piece of packet.bytewise ? bytes : Array<string>(times).fill(bytes)) {
     if (client.closed) return;
     client.send(piece);
@@ -169,7 +169,10 @@ async function settle(client: Client, c: Case): Promise<Reading<Response>> {
     }
     const now = performance.now();
     const quietSince = Math.max(client.lastAt, began);
-    const over = Math.min(began + (c.timeout ?? TIMEOUT), quietSince + patience(reading, wanted));
+    const over = Math.min(
+      began + (c.timeout ?? (c.incomplete ? TIMEOUT : PATIENCE)),
+      quietSince + patience(reading, wanted),
+    );
     if (now >= over) return reading;
     await client.changed(over - now);
   }

@@ -10,7 +10,7 @@ import { type Message, quote, type Reading } from './message.ts';
 import { type Passage, passRequests, passResponse } from './passing.ts';
 
 /** Milliseconds after which an answer that is due counts as none. */
-const PATIENCE = 5_000;
+const PATIENCE = 60_000;
 const MARKER = 'GET /marker';
 
 /** The whole proxy, with an origin built on llhttp behind it: what it sees must be what the codec alone passes on. */
