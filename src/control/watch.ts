@@ -56,15 +56,20 @@ export function look(watch: Watch, tick: Tick): { readonly watch: Watch; readonl
   };
 }
 
-/** The verdict when sources are silent: what they see is unknown, so nothing is promoted without them. */
+/** The verdict when sources are silent: what they see is unknown, so nobody goes on without them. */
 export function withoutSources(judged: Verdict, missing: readonly string[]): Verdict {
   if (missing.length === 0) return judged;
   const who = missing.join(', ');
-  const verdict = { ...judged, missing: [...missing] };
-  if (judged.decision !== 'promote')
-    return { ...verdict, because: [...judged.because, `Nothing is heard of ${who}: it is judged without.`] };
+  const { decision } = judged;
+  if (decision !== 'promote' && decision !== 'continue')
+    return {
+      ...judged,
+      missing: [...missing],
+      because: [...judged.because, `Nothing is heard of ${who}: it is judged without.`],
+    };
   return {
-    ...verdict,
+    ...judged,
+    missing: [...missing],
     word: 'unknown',
     decision: 'hold',
     reason: 'missing',

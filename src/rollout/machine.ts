@@ -26,7 +26,7 @@ import { byHand, clockSet, done, newer, reloaded, restarted, wayBack } from './w
  *   evidence a verdict is unknown, and unknown is never a reason to go on, unless the plan asks for none.
  *
  * baking: the candidate has all the traffic but what keeps the old version warm. The judge goes on, and worse
- *   still leads back. It ends with its time, but not while the candidate looks suspicious.
+ *   still leads back. It ends with its time, but not while the verdict is to hold.
  *
  * paused: the weight stays, the time does not count, and what was going on is kept to be gone on with. Pausing
  *   disarms nothing: the judge, harm and gates that watch can still take the traffic back. When both versions

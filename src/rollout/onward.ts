@@ -42,7 +42,7 @@ export function stepped(
   if (onTimeout === 'rollback') return goBack(rollout, 'timeout', says, undefined, now);
   if (onTimeout === 'advance' && !suspect)
     return leave(rollout, { says: `${says}; it goes on as planned` }, now);
-  const hold = suspect ? 'as the candidate looks suspicious' : 'and goes on as soon as it can tell';
+  const hold = suspect ? 'as the verdict is to hold' : 'and goes on as soon as it can tell';
   return beLate(rollout, `${says}; it holds, ${hold}`, now);
 }
 
@@ -69,7 +69,7 @@ export function baked(rollout: In<'baking'>, _: Event<'tick'>, now: number): Out
   }
   const says = `baked for ${duration(plan.bake.for)}`;
   return isSuspect(rollout)
-    ? beLate(rollout, `${says}, but the candidate looks suspicious; it bakes on`, now)
+    ? beLate(rollout, `${says}, but the verdict is to hold; it bakes on`, now)
     : leave(rollout, { says }, now);
 }
 

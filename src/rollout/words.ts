@@ -80,7 +80,7 @@ export function status(rollout: Rollout, now: number, verdict?: Verdict): string
       return `${place} for ${gone}${late}; ${outlook(verdict) ?? goal(step)}`;
     }
     case 'baking':
-      return `${place} for ${gone} of ${duration(plan.bake.for)}${isAlone(plan) ? ', compared with what was before, as nothing is kept on the old version' : ''}${phase.late ? '; held, as the candidate looks suspicious' : ''}`;
+      return `${place} for ${gone} of ${duration(plan.bake.for)}${isAlone(plan) ? ', compared with what was before, as nothing is kept on the old version' : ''}${phase.late ? '; held, as the verdict is to hold' : ''}`;
     case 'paused':
       return `${place} for ${gone}${phase.by === undefined ? '' : ` by ${phase.by}`}: ${phase.says}`;
     case 'promoted':

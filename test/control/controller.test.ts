@@ -162,21 +162,22 @@ describe('the controller', () => {
     );
   });
 
-  test('does not promote while workers are silent', async (t) => {
-    const { evidence, controller, rollout, look } = await underControl(t, memoryStore(), {
-      ...LAUNCH,
-      strategy: { type: 'canary', steps: [{ weight: 50, atLeast: 0, needs: 'verdict' }] },
+  for (const needs of ['verdict', { requests: 100 }] as const)
+    test(`does not go on while workers are silent, to a step that needs ${JSON.stringify(needs)}`, async (t) => {
+      const { evidence, controller, rollout, look } = await underControl(t, memoryStore(), {
+        ...LAUNCH,
+        strategy: { type: 'canary', steps: [{ weight: 50, atLeast: 0, needs }] },
+      });
+      evidence.candidate = [5000, 0];
+      evidence.baseline_ = [5000, 0];
+      evidence.silent = ['worker 2'];
+      await look(5);
+      assert.equal(rollout().phase.at, 'stepping');
+      assert.match(controller.verdict(rollout().id)?.says ?? '', /nothing is heard of worker 2/);
+      evidence.silent = [];
+      await look();
+      assert.equal(rollout().phase.at, 'baking');
     });
-    evidence.candidate = [5000, 0];
-    evidence.baseline_ = [5000, 0];
-    evidence.silent = ['worker 2'];
-    await look(5);
-    assert.equal(rollout().phase.at, 'stepping');
-    assert.match(controller.verdict(rollout().id)?.says ?? '', /nothing is heard of worker 2/);
-    evidence.silent = [];
-    await look();
-    assert.equal(rollout().phase.at, 'baking');
-  });
 
   test('holds while a series is above what is tolerated, and does not go on without one that is required', async (t) => {
     const series = {
