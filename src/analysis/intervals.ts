@@ -60,9 +60,14 @@ export function likeliestRatio(levels: Levels): number | undefined {
   if (k === 0) return undefined;
   if (kc === 0) return 0;
   if (kc === k) return Infinity;
-  // The likelihood is concave in ln r: it rises up to its top.
+  // The likelihood is concave in ln r: it rises up to its top. Summed arm by arm, or thousands of millions of
+  // units on one would drown the one on the other.
   const slope = (x: number): number =>
-    tossed.reduce((sum, [w, , all]) => sum - (all * w * Math.exp(x)) / (1 + w * Math.expm1(x)), kc);
+    tossed.reduce(
+      (sum, [w, canary, all]) =>
+        sum + (canary * (1 - w) - (all - canary) * w * Math.exp(x)) / (1 + w * Math.expm1(x)),
+      0,
+    );
   return Math.exp(edge(-FAR, FAR, (x) => slope(x) > 0));
 }
 

@@ -1,12 +1,10 @@
-import { bernoulliIncrement } from './label.ts';
+import { bernoulliIncrement, labelIncrement } from './label.ts';
 import { ABSOLUTE_PARTS } from './promotion.ts';
 
-/** How much evidence a decision takes: for plans, and for "about 40 minutes to a verdict at this traffic". */
-
-/** Kullback-Leibler divergence in nats of a coin of bias `p` from one of bias `q`. */
-function divergence(p: number, q: number): number {
-  return p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q));
-}
+/**
+ * How much evidence a decision takes: for plans, and for "about 40 minutes to a verdict at this traffic". What a
+ * bet gains on average is the bet on the average unit.
+ */
 
 /** The canary's share of bad units when they are `r` times as likely there. */
 function share(w: number, r: number): number {
@@ -15,7 +13,7 @@ function share(w: number, r: number): number {
 
 /** Nats that one bad unit is worth to the relative promotion bet, on average, when versions are equal. */
 export function promotionGain(margin: number, w: number): number {
-  return divergence(w, share(w, margin));
+  return labelIncrement(w, 1, w, 1, margin);
 }
 
 /** Bad units, of both versions, until equal versions pass the relative promotion test of level `beta`. */
@@ -47,5 +45,5 @@ export function rollbackCanaryEvents(
   early = 0.5,
 ): number {
   const bad = share(w, r);
-  return (bad * (Math.log(1 / alpha) + Math.log(alternatives / early))) / divergence(bad, w);
+  return (bad * (Math.log(1 / alpha) + Math.log(alternatives / early))) / labelIncrement(bad, 1, w, r);
 }
