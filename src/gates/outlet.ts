@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { readFileSync } from 'node:fs';
 import { isIP, type LookupFunction } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity, type SecureContextOptions } from 'node:tls';
-import { Client, errors } from 'undici';
+import { buildConnector, Client, errors } from 'undici';
 import { reasonOf } from '../base/reason.ts';
 import { parseAddress } from '../model/address.ts';
 import type { EndpointTls } from '../model/tls.ts';
@@ -19,6 +19,8 @@ export interface Way {
   /** On what terms TLS is spoken there, where they are not the usual ones. */
   readonly secure?: SecureContextOptions &
     Pick<ConnectionOptions, 'servername' | 'checkServerIdentity' | 'rejectUnauthorized'>;
+  /** What is said there before everything else, a character a byte. */
+  readonly introduction?: string;
 }
 
 export interface Request {
@@ -75,14 +77,14 @@ export async function wayTo(url: URL, allowPrivate: boolean, world: World): Prom
 }
 
 /** The way straight to an endpoint of a version, as its requests go. Throws NoAnswer when there is none. */
-export function wayToEndpoint(endpoint: string, tls?: EndpointTls): Way {
+export function wayToEndpoint(endpoint: string, tls?: EndpointTls, introduction = ''): Way {
   const address = parseAddress(endpoint);
   if (typeof address === 'string') throw new NoAnswer(`"${endpoint}" is not an address: ${address}`, false);
   const scheme = tls === undefined ? 'http' : 'https';
   const secure = tls && { secure: termsTo('host' in address ? address.host : 'localhost', tls) };
   return 'path' in address
-    ? { origin: `${scheme}://localhost`, socketPath: address.path, ...secure }
-    : { origin: `${scheme}://${endpoint}`, ...secure };
+    ? { origin: `${scheme}://localhost`, socketPath: address.path, introduction, ...secure }
+    : { origin: `${scheme}://${endpoint}`, introduction, ...secure };
 }
 
 /** On these terms the endpoint is believed, and told who asks. */
@@ -116,11 +118,7 @@ function pem(file: string): Buffer {
  */
 export async function send(way: Way, request: Request, signal: AbortSignal): Promise<Answer> {
   const client = new Client(way.origin, {
-    connect: {
-      ...way.secure,
-      ...(way.socketPath !== undefined && { socketPath: way.socketPath }),
-      ...(way.addresses !== undefined && { lookup: alwaysTo(way.addresses) }),
-    },
+    connect: connector(way),
     // No keep-alive: there is one request.
     pipelining: 0,
     // Whoever asks says how long it may take as a whole.
@@ -144,6 +142,23 @@ export async function send(way: Way, request: Request, signal: AbortSignal): Pro
   } finally {
     void client.destroy();
   }
+}
+
+/** Connects, says what is to be said first, and shakes hands if that is to be. */
+function connector({ secure, socketPath, addresses, introduction = '' }: Way): buildConnector.connector {
+  const connect = buildConnector({
+    ...secure,
+    ...(socketPath !== undefined && { socketPath }),
+    ...(addresses !== undefined && { lookup: alwaysTo(addresses) }),
+  });
+  if (introduction === '') return connect;
+  return (options, done) =>
+    connect({ ...options, protocol: 'http:' }, (fault, socket) => {
+      if (fault !== null) return done(fault, null);
+      socket.write(introduction, 'latin1');
+      if (options.protocol === 'https:') connect({ ...options, httpSocket: socket }, done);
+      else done(null, socket);
+    });
 }
 
 async function resolve(host: string, world: World): Promise<readonly LookupAddress[]> {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { ProxyProtocol } from '../model/tls.ts';
 import { MORE } from './head.ts';
 
 /**
@@ -12,11 +13,17 @@ export interface End {
   readonly port: number;
 }
 
+/** Both ends of the connection that a client made. */
+export interface Ends {
+  readonly source: End;
+  readonly destination: End;
+}
+
 export interface ProxyHeader {
   /** Bytes it takes; what follows is the client's. */
   readonly length: number;
-  /** The client; undefined if the proxy speaks for itself or the client has no address of the Internet's. */
-  readonly source: End | undefined;
+  /** Undefined if the proxy speaks for itself, or the client has no address of the Internet's. */
+  readonly ends: Ends | undefined;
 }
 
 /** It is no PROXY header. */
@@ -44,7 +51,7 @@ function version1(buffer: Buffer, end: number): ProxyHeader | typeof MORE | type
   if (lineEnd < 0) return end < LONGEST_V1 ? MORE : NO_HEADER;
   const length = lineEnd + 2;
   const line = text.slice(0, lineEnd);
-  if (line === 'PROXY UNKNOWN' || line.startsWith('PROXY UNKNOWN ')) return { length, source: undefined };
+  if (line === 'PROXY UNKNOWN' || line.startsWith('PROXY UNKNOWN ')) return { length, ends: undefined };
   const [, family, source, destination, sourcePort, destinationPort, more] = line.split(' ');
   const wanted = family === 'TCP4' ? 4 : family === 'TCP6' ? 6 : -1;
   const sound =
@@ -54,9 +61,13 @@ function version1(buffer: Buffer, end: number): ProxyHeader | typeof MORE | type
     isPort(sourcePort) &&
     isPort(destinationPort);
   if (!sound) return NO_HEADER;
+  const point = (address: string, port: string): End => ({
+    address: wanted === 6 ? addressOf(bytesOf(address)) : address,
+    port: Number(port),
+  });
   return {
     length,
-    source: { address: wanted === 6 ? addressOf(bytesOf(source!)) : source!, port: Number(sourcePort) },
+    ends: { source: point(source!, sourcePort!), destination: point(destination!, destinationPort!) },
   };
 }
 
@@ -83,30 +94,37 @@ function version2(buffer: Buffer, end: number): ProxyHeader | typeof MORE | type
   if (command === 0x21 && rest < due) return NO_HEADER;
   if (end < length) return MORE;
   if (command === 0x20 || transport !== 1 || (family !== 1 && family !== 2))
-    return { length, source: undefined };
-  return {
-    length,
-    source: { address: addressOf(buffer.subarray(16, 16 + size)), port: buffer.readUInt16BE(16 + 2 * size) },
-  };
+    return { length, ends: undefined };
+  const point = (index: 0 | 1): End => ({
+    address: addressOf(buffer.subarray(16 + index * size, 16 + (index + 1) * size)),
+    port: buffer.readUInt16BE(16 + 2 * size + 2 * index),
+  });
+  return { length, ends: { source: point(0), destination: point(1) } };
 }
 
 /** The header that tells an endpoint of a client, a character a byte. Without a client: we speak for ourselves. */
-export function proxyHeader(version: 1 | 2, source: End | undefined, destination: End | undefined): string {
-  return version === 1 ? line(source, destination) : block(source, destination);
+export function proxyHeader(version: ProxyProtocol, ends: Ends | undefined): string {
+  return version === 'v1' ? line(ends) : block(ends);
 }
 
-function line(source: End | undefined, destination: End | undefined): string {
-  if (source === undefined || destination === undefined) return 'PROXY UNKNOWN\r\n';
+/** What goes before a request of our own; nothing, unless the endpoint expects it. */
+export function ownHeader(version: ProxyProtocol | false | undefined): string {
+  return version ? proxyHeader(version, undefined) : '';
+}
+
+function line(ends: Ends | undefined): string {
+  if (ends === undefined) return 'PROXY UNKNOWN\r\n';
+  const { source, destination } = ends;
   const six = isIP(source.address) === 6 || isIP(destination.address) === 6;
   const [from, to] = [source.address, destination.address].map((address) =>
-    six && isIP(address) === 4 ? `::ffff:${address}` : address,
+    six && isIP(address) === 4 ? `::ffff:${address}` : withoutZone(address),
   );
   return `PROXY ${six ? 'TCP6' : 'TCP4'} ${from} ${to} ${source.port} ${destination.port}\r\n`;
 }
 
-function block(source: End | undefined, destination: End | undefined): string {
-  const local = source === undefined || destination === undefined;
-  if (local) return `${V2.toString('latin1')}\x20\0\0\0`;
+function block(ends: Ends | undefined): string {
+  if (ends === undefined) return `${V2.toString('latin1')}\x20\0\0\0`;
+  const { source, destination } = ends;
   let from = bytesOf(source.address);
   let to = bytesOf(destination.address);
   if (from.length !== to.length) [from, to] = [mapped(from), mapped(to)];
@@ -120,6 +138,11 @@ function block(source: End | undefined, destination: End | undefined): string {
   return `${V2.toString('latin1')}\x21${family}${rest.toString('latin1')}`;
 }
 
+/** By which of our networks a neighbour is reached means nothing to anybody else. */
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/, '');
+}
+
 /** An IPv4 address as it is written where IPv6 is spoken. */
 function mapped(bytes: Uint8Array): Uint8Array {
   return bytes.length === 16 ? bytes : Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...bytes);
@@ -129,7 +152,7 @@ function mapped(bytes: Uint8Array): Uint8Array {
 function bytesOf(address: string): Uint8Array {
   if (isIP(address) === 4) return Uint8Array.from(address.split('.'), Number);
   // A URL knows every way of writing it, and has one way of its own, without dots.
-  const [head = '', tail] = shortest(address.replace(/%.*$/, '')).split('::');
+  const [head = '', tail] = shortest(withoutZone(address)).split('::');
   const groups = (text = '') => (text === '' ? [] : text.split(':'));
   const [front, back] = [groups(head), groups(tail)];
   const all = [...front, ...Array<string>(8 - front.length - back.length).fill('0'), ...back];

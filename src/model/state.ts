@@ -6,7 +6,7 @@ import { RatesSchema } from './rates.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
 import { RolloutSchema } from './rollout.ts';
 import { StreamsSchema } from './streams.ts';
-import { EndpointTlsSchema } from './tls.ts';
+import { EndpointProxyProtocolSchema, EndpointTlsSchema } from './tls.ts';
 import { TrialSchema } from './trial.ts';
 
 /**
@@ -130,6 +130,11 @@ export const VersionSchema = Type.Object(
         description: 'In place of what the service says of TLS; false: none.',
       }),
     ),
+    proxyProtocol: Type.Optional(
+      Type.Union([EndpointProxyProtocolSchema, Type.Literal(false)], {
+        description: 'In place of what the service says of the PROXY protocol; false: none.',
+      }),
+    ),
     fallback: Type.Optional(Fallback),
     limits: Type.Optional(VersionLimitsSchema),
     protocol: Type.Optional(ProtocolSchema),
@@ -218,6 +223,7 @@ const structure = {
   rescue: Type.Optional(RescueSchema),
   streams: Type.Optional(StreamsSchema),
   tls: Type.Optional(EndpointTlsSchema),
+  proxyProtocol: Type.Optional(EndpointProxyProtocolSchema),
   health: Type.Optional(HealthPolicySchema),
   ejection: Type.Optional(EjectionPolicySchema),
   dns: Type.Optional(DnsPolicySchema),

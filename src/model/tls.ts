@@ -94,6 +94,12 @@ export const ListenerProxyProtocolSchema = Type.Object(
   },
 );
 
+export const EndpointProxyProtocolSchema = Type.Union([Type.Literal('v1'), Type.Literal('v2')], {
+  description:
+    'Begin each connection to endpoints with a PROXY header of this version, which tells the address and port of the client and those it connected to; so requests of different clients share no connection. Default: none.',
+});
+export type ProxyProtocol = Of<typeof EndpointProxyProtocolSchema>;
+
 export const EndpointTlsSchema = Type.Object(
   {
     ca: Type.Optional(PemPath(`${VERIFIED.toLowerCase()}, instead of those that Node.js brings along`)),

@@ -19,7 +19,7 @@ const MOST_TRIES = 3;
  */
 export interface Patron extends Pick<Asker, 'interim' | 'answer' | 'more' | 'upgraded' | 'failed'> {
   /** Who must not say more than there is room for. */
-  readonly client: Pick<Requester, 'pause' | 'resume' | 'waitFor'>;
+  readonly client: Pick<Requester, 'introduction' | 'pause' | 'resume' | 'waitFor'>;
   /** The version chosen has failed, with this status or fault, and another one is about to be asked. */
   rescued(status: number, fault: Fault | undefined): void;
 }
@@ -158,11 +158,13 @@ export class Attempts implements Asker {
   #connect(fresh: boolean): void {
     const { client } = this.#patron;
     const pool = this.#pool!;
-    const { terms } = this.#via!;
-    const channel = pool.take(terms.connect, fresh);
+    const { terms, proxyProtocol } = this.#via!;
+    const introduction = proxyProtocol === undefined ? '' : client.introduction(proxyProtocol);
+    const channel = pool.take(terms.connect, fresh, introduction);
     if (channel === undefined) {
       const { mostPending, traffic } = this.#via!;
-      if (traffic.pending >= mostPending || !pool.enqueue(this)) return this.#again(FAULTS.overloaded);
+      const waits = (this.#held || traffic.pending < mostPending) && pool.enqueue(this, introduction);
+      if (!waits) return this.#again(FAULTS.overloaded);
       this.#waiting = true;
       this.#fresh = fresh;
       this.#hold();

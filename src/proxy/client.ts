@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { plainAddress } from '../base/cidr.ts';
 import type { Expiring } from '../base/deadlines.ts';
 import { INLET } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
@@ -6,10 +7,12 @@ import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { BAD_VERSION, Head, MORE, parseRequest } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
 import { piece } from '../http/piece.ts';
+import { type End as Point, proxyHeader } from '../http/proxyprotocol.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
+import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
 import { CONTINUE, lastAnswer, OPTIONS_LINES } from './answer.ts';
-import type { Client as ClientConnection } from './clients.ts';
+import { type Caller, type Client as ClientConnection, UNIX_PEER } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import type { Manner } from './manner.ts';
@@ -55,6 +58,9 @@ const LAST_CHANCE = 1000;
 const BODY = 1;
 const NEXT = 2;
 
+/** What stands for our own end of a connection that is over. */
+const NOWHERE: Point = { address: '0.0.0.0', port: 0 };
+
 /** A socket that knows its connection: so one set of listeners serves them all, and an idle one costs little. */
 export interface ClientSocket extends net.Socket {
   client?: Client;
@@ -82,6 +88,8 @@ export class Client implements ClientConnection, Requester, Expiring {
   readonly standing: Standing;
   readonly credential: string;
   readonly #manner: Manner;
+  readonly #port: number;
+  readonly #to: Point | undefined;
   deadline = Number.POSITIVE_INFINITY;
   /** Lent by the context while there is a request. */
   #exchange: Exchange | undefined;
@@ -111,13 +119,16 @@ export class Client implements ClientConnection, Requester, Expiring {
   #close = false;
   #chunked = false;
 
-  constructor(context: Context, socket: ClientSocket, address: string, manner: Manner, credential = '') {
+  constructor(context: Context, socket: ClientSocket, caller: Caller, manner: Manner, credential = '') {
     const { scheme, vouches } = manner;
+    const { address } = caller;
     this.context = context;
     this.socket = socket;
     this.#manner = manner;
     this.scheme = scheme;
     this.address = address;
+    this.#port = caller.port;
+    this.#to = caller.to;
     this.credential = credential;
     this.forwarded = `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\n${credential}`;
     this.trusted = context.rules.trusted.has(address);
@@ -149,6 +160,15 @@ export class Client implements ClientConnection, Requester, Expiring {
     const { localAddress, localPort } = this.socket;
     if (localAddress === undefined) return 'localhost';
     return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+  }
+
+  introduction(version: ProxyProtocol): string {
+    if (this.address === UNIX_PEER) return proxyHeader(version, undefined);
+    const { localAddress, localPort = 0 } = this.socket;
+    const here =
+      localAddress === undefined ? NOWHERE : { address: plainAddress(localAddress), port: localPort };
+    const source = { address: this.address, port: this.#port };
+    return proxyHeader(version, { source, destination: this.#to ?? here });
   }
 
   /** Whether the next answer must be the last on this connection. */

@@ -1,8 +1,18 @@
+import type { End } from '../http/proxyprotocol.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Exchange } from './exchange.ts';
 
 /** What stands for the address of a peer on a Unix socket (RFC 7239 §6). */
 export const UNIX_PEER = 'unknown';
+
+/** Who is at the other end of a connection, and not whoever stands in between. */
+export interface Caller {
+  readonly address: string;
+  /** 0 on a Unix socket. */
+  readonly port: number;
+  /** Where it has connected to; undefined: to us. */
+  readonly to: End | undefined;
+}
 
 /** A connection of a client, whatever it speaks. */
 export interface Client {

@@ -1,4 +1,5 @@
 import type { TrialArm } from '../metrics/trial.ts';
+import type { ProxyProtocol } from '../model/tls.ts';
 import type { Balancer } from '../upstream/balancer.ts';
 import type { UpstreamTerms } from '../upstream/channel.ts';
 import type { Again } from './again.ts';
@@ -14,6 +15,8 @@ export interface Lane {
   /** The version that answers while this one has no endpoint that can be used. */
   readonly fallback: string | undefined;
   readonly terms: UpstreamTerms;
+  /** Its endpoints are told of the client's connection by a PROXY header of this version; undefined if not. */
+  readonly proxyProtocol: ProxyProtocol | undefined;
   /** Largest request body, bytes; 0 is no limit. */
   readonly maxBodyBytes: number;
   readonly pace: Pace;

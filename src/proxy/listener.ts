@@ -2,13 +2,13 @@ import net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { type AddressSet, addressSet, plainAddress } from '../base/cidr.ts';
-import { INLET, READ_INTO, READ_SIZE } from '../base/inlet.ts';
+import { copyToInlet, READ_INTO } from '../base/inlet.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import { FAULTS } from '../model/fault.ts';
 import type { Speech } from '../model/tls.ts';
 import { lastAnswer } from './answer.ts';
 import { Client, type ClientSocket } from './client.ts';
-import { UNIX_PEER } from './clients.ts';
+import { type Caller, UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
 import { type Manner, mannerOf } from './manner.ts';
 import { Preamble } from './preamble.ts';
@@ -86,29 +86,32 @@ export class Listener {
   #terminationFor(speech: Speech): Termination | undefined {
     if (speech.tls === undefined) return undefined;
     const manner = mannerOf(speech);
-    return new Termination(this.#context, speech.tls, manner.http2, (socket, address, credential) =>
-      this.#secured(socket, address, manner, credential),
+    return new Termination(this.#context, speech.tls, manner.http2, (socket, caller, credential) =>
+      this.#secured(socket, caller, manner, credential),
     );
   }
 
   #accept(socket: net.Socket): void {
     const peer = this.#unix ? UNIX_PEER : plainAddress(socket.remoteAddress ?? '');
+    // What is known of it now may be lost in a moment, when it hangs up.
+    const caller = { address: peer, port: socket.remotePort ?? 0, to: undefined };
     // Whoever may open a Unix socket is trusted with more than that.
     if (this.#proxies === undefined || !(this.#unix || this.#proxies.has(peer)))
-      return this.#arrived(socket, peer);
+      return this.#arrived(socket, caller);
     if (!this.#admits(socket, peer)) return;
     this.#context.makeRoom();
-    new Preamble(this.#context, socket, peer, (source) => this.#arrived(socket, source?.address ?? peer));
+    new Preamble(this.#context, socket, peer, (ends) =>
+      this.#arrived(socket, ends === undefined ? caller : { ...ends.source, to: ends.destination }),
+    );
   }
 
-  /** `address`: who is at the other end, and not whoever stands in between. */
-  #arrived(socket: net.Socket, address: string): void {
-    if (!this.#admits(socket, address)) return;
+  #arrived(socket: net.Socket, caller: Caller): void {
+    if (!this.#admits(socket, caller.address)) return;
     if (this.#termination === undefined) {
-      this.#serve(readingInline(socket), address, this.#manner, '');
+      this.#serve(readingInline(socket), caller, this.#manner, '');
     } else {
       this.#context.makeRoom();
-      this.#termination.begin(socket, address);
+      this.#termination.begin(socket, caller);
     }
   }
 
@@ -124,12 +127,12 @@ export class Listener {
   }
 
   /** Hands were shaken; what is spoken now was agreed on there (`socket.alpnProtocol`). */
-  #secured(socket: TLSSocket, address: string, manner: Manner, credential: string): void {
-    this.#serve(readingUnsealed(socket), address, manner, credential);
+  #secured(socket: TLSSocket, caller: Caller, manner: Manner, credential: string): void {
+    this.#serve(readingUnsealed(socket), caller, manner, credential);
   }
 
-  #serve(socket: ClientSocket, address: string, manner: Manner, credential: string): void {
-    new Client(this.#context, socket, address, manner, credential);
+  #serve(socket: ClientSocket, caller: Caller, manner: Manner, credential: string): void {
+    new Client(this.#context, socket, caller, manner, credential);
     socket.resume();
   }
 }
@@ -163,11 +166,8 @@ function readingUnsealed(socket: ClientSocket): ClientSocket {
 }
 
 function readingCopies(socket: ClientSocket): ClientSocket {
-  socket.on('data', (data: Buffer) => {
-    for (let at = 0; at < data.length; at += READ_SIZE) {
-      socket.client?.read(data.copy(INLET, 0, at, at + READ_SIZE));
-    }
-  });
+  const read = (length: number) => socket.client?.read(length);
+  socket.on('data', (data: Buffer) => copyToInlet(data, read));
   return socket;
 }
 

@@ -189,7 +189,8 @@ export class DataPlane {
   }
 
   /** The lane of a version by the table being compiled. Nothing that is in use is touched. */
-  #lane(service: string, version: string, { fallback, limits }: Version, doc: Service): Lane {
+  #lane(service: string, version: string, versionDoc: Version, doc: Service): Lane {
+    const { fallback, limits, proxyProtocol = doc.proxyProtocol } = versionDoc;
     const { settings } = this.#context.rules;
     const { timeouts, maxBodyBytes, rates } = doc;
     const balancer = new Balancer([]);
@@ -200,6 +201,7 @@ export class DataPlane {
       balancer,
       fallback: fallback ?? doc.fallback,
       terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
+      proxyProtocol: proxyProtocol || undefined,
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
       pace: paceOf({ ...settings.rates, ...rates }),
       mostInFlight: (limits ?? doc.versionLimits)?.requests ?? Number.POSITIVE_INFINITY,

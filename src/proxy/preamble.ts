@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { MORE } from '../http/head.ts';
-import { type End, NO_HEADER, parseProxyHeader } from '../http/proxyprotocol.ts';
+import { type Ends, NO_HEADER, parseProxyHeader } from '../http/proxyprotocol.ts';
 import type { Client } from './clients.ts';
 import type { Context } from './context.ts';
 
@@ -11,11 +11,11 @@ export class Preamble implements Client, Expiring {
   readonly deadline: number;
   readonly #context: Context;
   readonly #socket: Socket;
-  readonly #told: (source: End | undefined) => void;
+  readonly #told: (ends: Ends | undefined) => void;
   #read = Buffer.alloc(0);
 
-  /** `told`: the client, or undefined if the proxy speaks for itself. The socket is paused then. */
-  constructor(context: Context, socket: Socket, address: string, told: (source: End | undefined) => void) {
+  /** `told`: of the client's connection, or undefined if the proxy speaks for itself. The socket is paused then. */
+  constructor(context: Context, socket: Socket, address: string, told: (ends: Ends | undefined) => void) {
     this.#context = context;
     this.#socket = socket;
     this.address = address;
@@ -39,7 +39,7 @@ export class Preamble implements Client, Expiring {
     this.#leave();
     this.#socket.pause();
     if (this.#read.length > header.length) this.#socket.unshift(this.#read.subarray(header.length));
-    this.#told(header.source);
+    this.#told(header.ends);
   };
 
   readonly #fail = (): void => {

@@ -1,3 +1,4 @@
+import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
 import type { Standing } from './context.ts';
 
@@ -23,6 +24,8 @@ export interface Requester {
   readonly httpsRedirect: number | undefined;
   /** The line that is added to answers without Strict-Transport-Security; mostly empty. */
   readonly hsts: string;
+  /** The PROXY header that tells an endpoint of the client's connection. */
+  introduction(version: ProxyProtocol): string;
   /** The address the client connected to: what a request without a host can only have meant. */
   readonly localHost: string;
   /** Whether the request has been read to its end. */

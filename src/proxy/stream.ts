@@ -3,6 +3,7 @@ import type { Expiring } from '../base/deadlines.ts';
 import { Head } from '../http/head.ts';
 import { parseRequestList, responseFields, trailerFields, trailerLines } from '../http/list.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
+import type { ProxyProtocol } from '../model/tls.ts';
 import { cancel } from '../upstream/abort.ts';
 import type { End } from '../upstream/asker.ts';
 import { CONTINUE, faultAnswer, OPTIONS_LINES } from './answer.ts';
@@ -117,6 +118,10 @@ export class Stream implements Requester, Expiring {
 
   get forwarded(): string {
     return this.#session.peer.forwarded;
+  }
+
+  introduction(version: ProxyProtocol): string {
+    return this.#session.peer.introduction(version);
   }
 
   get localHost(): string {

@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import type { Expiring } from '../base/deadlines.ts';
 import type { TlsTerms } from '../model/tls.ts';
 import { Certificates, offers } from './certificates.ts';
-import type { Client } from './clients.ts';
+import type { Caller, Client } from './clients.ts';
 import type { Context } from './context.ts';
 
 /** What is agreed on by ALPN, the one preferred first. */
@@ -15,7 +15,7 @@ const OLD_PROTOCOLS = ['http/1.1'];
 const SESSION = 3600;
 
 /** Who takes over when the handshake is done; `credential` are the lines that tell of the client's certificate. */
-export type Secured = (socket: tls.TLSSocket, address: string, credential: string) => void;
+export type Secured = (socket: tls.TLSSocket, caller: Caller, credential: string) => void;
 
 /**
  * TLS of one listener on one set of terms. Other terms make another one: connections stay with what they
@@ -68,9 +68,9 @@ export class Termination {
   }
 
   /** Shakes hands with a client that has just connected. */
-  begin(socket: ShakingSocket, address: string): void {
-    socket.handshake = new Handshake(this.#context, socket, address, (secure) =>
-      this.#secured(secure, address, this.#vouches && secure.authorized ? credentialOf(secure) : ''),
+  begin(socket: ShakingSocket, caller: Caller): void {
+    socket.handshake = new Handshake(this.#context, socket, caller.address, (secure) =>
+      this.#secured(secure, caller, this.#vouches && secure.authorized ? credentialOf(secure) : ''),
     );
     this.#server.emit('connection', socket);
   }

@@ -1,15 +1,15 @@
-import net from 'node:net';
-import { INLET, READ_INTO } from '../base/inlet.ts';
+import type net from 'node:net';
+import { copyToInlet, INLET, READ_INTO } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
 import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { Head, MORE, parseResponse } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
 import { KEEP_ALIVE } from '../http/names.ts';
 import { chunk, piece } from '../http/piece.ts';
-import type { Address } from '../model/address.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { Asker, End } from './asker.ts';
 import type { Channel, Question, UpstreamTerms } from './channel.ts';
+import { dial } from './dial.ts';
 import type { Pool } from './pool.ts';
 
 /** More interim answers than this before the real one are an attack or a fault. */
@@ -40,6 +40,8 @@ const trailers = new Head();
 export class UpstreamConnection implements Channel {
   readonly pool: Pool;
   readonly socket: net.Socket;
+  /** The PROXY header it began with; mostly empty. */
+  readonly introduction: string;
   reused = false;
   deadline: number;
   #asker: Asker | undefined;
@@ -65,16 +67,18 @@ export class UpstreamConnection implements Channel {
   /** How long the endpoint says it keeps an idle connection, ms. */
   #keepAlive = Number.POSITIVE_INFINITY;
 
-  constructor(pool: Pool, address: Address, connectTimeout: number) {
+  constructor(pool: Pool, connectTimeout: number, introduction: string) {
     this.pool = pool;
+    this.introduction = introduction;
     this.deadline = pool.deadlines.in(connectTimeout);
     const onread = { buffer: READ_INTO, callback: (length: number) => this.#read(length) };
-    const { security } = pool;
+    const { address, security } = pool;
+    this.socket = dial(address, { security, protocol: 'http/1.1', introduction }, onread);
     if (security === undefined) {
-      this.socket = net.connect({ ...address, noDelay: true, onread });
       this.socket.on('connect', () => this.#connected());
     } else {
-      this.socket = security.connect(address, 'http/1.1', onread);
+      // TLS over a socket that there was before takes no buffer of ours.
+      if (introduction !== '') this.socket.on('data', (data: Buffer) => copyToInlet(data, onread.callback));
       this.socket.on('connect', () => {
         this.#shaking = true;
       });

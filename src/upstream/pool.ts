@@ -56,7 +56,8 @@ export class Pool {
   /** HTTP/2 is spoken there, over these connections. */
   readonly #http2: boolean;
   readonly #sessions: UpstreamSession[] = [];
-  readonly #waiting = new Set<Asker>();
+  /** Those who wait, first come first, and the PROXY header that each needs. */
+  readonly #waiting = new Map<Asker, string>();
 
   constructor(
     address: Address,
@@ -88,34 +89,73 @@ export class Pool {
 
   /**
    * A connection for a request: an idle one, or a new one (`fresh` insists on that), which sends as soon as
-   * it is connected. Undefined when as many are open as may be: the asker can `enqueue`.
+   * it is connected. Undefined when as many are open as may be: the asker can `enqueue`. `introduction`: the PROXY
+   * header that the connection must have begun with.
    */
-  take(connectTimeout: number, fresh: boolean): Channel | undefined {
-    if (this.#http2) return this.#stream(connectTimeout, fresh);
-    if (!fresh) {
-      const idle = this.#idle.pop();
-      if (idle !== undefined) return idle;
+  take(connectTimeout: number, fresh: boolean, introduction = ''): Channel | undefined {
+    if (this.#http2) return this.#stream(connectTimeout, fresh, introduction);
+    const idle = fresh ? undefined : this.#reusable(introduction);
+    if (idle !== undefined) return idle;
+    if (this.#open >= this.#most) {
+      // It would be of use to others at best; and it counts until it is gone, so that nobody else takes its place.
+      const oldest = this.#idle.shift();
+      if (oldest === undefined) return undefined;
+      this.#open++;
+      oldest.destroy();
+    } else {
+      this.#open++;
     }
-    // A connection of HTTP/1.1 has one request at a time.
-    if (this.#open >= this.pooling.connections || this.#open >= this.pooling.requests) return undefined;
-    this.#open++;
-    return new UpstreamConnection(this, this.address, connectTimeout);
+    return new UpstreamConnection(this, connectTimeout, introduction);
+  }
+
+  /** The idle connection used last of those that began so. */
+  #reusable(introduction: string): UpstreamConnection | undefined {
+    const last = this.#idle.pop();
+    if (last === undefined || last.introduction === introduction) return last;
+    this.#idle.push(last);
+    const index = this.#idle.findLastIndex((each) => each.introduction === introduction);
+    return index < 0 ? undefined : this.#idle.splice(index, 1)[0];
+  }
+
+  /** A connection of HTTP/1.1 has one request at a time. */
+  get #most(): number {
+    return Math.min(this.pooling.connections, this.pooling.requests);
   }
 
   /**
    * A stream of the first connection that has room; `fresh`: one on which nothing was sent yet. Requests that lost
    * their connection together meet again on the next one.
    */
-  #stream(connectTimeout: number, fresh: boolean): Channel | undefined {
+  #stream(connectTimeout: number, fresh: boolean, introduction: string): Channel | undefined {
     if (this.#streams >= this.pooling.requests) return undefined;
-    let session = this.#sessions.find((each) => each.room && !(fresh && each.connected && each.requests > 0));
+    let session = this.#sessions.find(
+      (each) =>
+        each.introduction === introduction && each.room && !(fresh && each.connected && each.requests > 0),
+    );
     if (session === undefined) {
-      if (this.#open >= this.pooling.connections) return undefined;
+      if (this.#open >= this.pooling.connections && !this.#evict()) return undefined;
       this.#open++;
-      session = new UpstreamSession(this, connectTimeout);
+      session = new UpstreamSession(this, connectTimeout, introduction);
       this.#sessions.push(session);
     }
     return session.open();
+  }
+
+  /** Gives up an HTTP/2 connection that has nothing to do: the oldest one. */
+  #evict(): boolean {
+    const oldest = this.#sessions.find(({ idle }) => idle);
+    if (oldest === undefined) return false;
+    this.#forgo(oldest);
+    oldest.destroy();
+    return true;
+  }
+
+  #forgo(session: UpstreamSession): boolean {
+    const index = this.#sessions.indexOf(session);
+    if (index < 0) return false;
+    this.#open--;
+    this.#sessions.splice(index, 1);
+    return true;
   }
 
   get #streams(): number {
@@ -131,9 +171,7 @@ export class Pool {
   }
 
   sessionLost(session: UpstreamSession): void {
-    this.#open--;
-    this.#sessions.splice(this.#sessions.indexOf(session), 1);
-    this.#grant();
+    if (this.#forgo(session)) this.#grant();
   }
 
   #closeSessions(): void {
@@ -141,9 +179,9 @@ export class Pool {
   }
 
   /** Lets an asker wait until it is `granted` another try. False when too many wait already. */
-  enqueue(asker: Asker): boolean {
+  enqueue(asker: Asker, introduction = ''): boolean {
     if (this.#waiting.size >= this.pooling.pending) return false;
-    this.#waiting.add(asker);
+    this.#waiting.set(asker, introduction);
     return true;
   }
 
@@ -230,18 +268,27 @@ export class Pool {
 
   /** Lets those who wait have what there is, the first one first. */
   #grant(): void {
-    if (this.#waiting.size === 0) return;
-    for (const asker of [...this.#waiting]) {
-      if (!this.#room) return;
-      if (this.#waiting.delete(asker)) asker.granted();
+    let left = this.#waiting.size;
+    if (left === 0) return;
+    for (const [asker, introduction] of this.#waiting) {
+      // Whoever comes to nothing waits again, behind all others.
+      if (left-- === 0 || this.#full) return;
+      if (this.#http2 && !this.#fits(introduction)) continue;
+      this.#waiting.delete(asker);
+      asker.granted();
     }
   }
 
-  /** Whether a request could be sent. */
-  get #room(): boolean {
-    const { connections, requests } = this.pooling;
-    if (!this.#http2) return this.#idle.length > 0 || this.#open < Math.min(connections, requests);
-    if (this.#streams >= requests) return false;
-    return this.#open < connections || this.#sessions.some(({ room }) => room);
+  /** Whether no request can be sent, whosever it is. */
+  get #full(): boolean {
+    if (!this.#http2) return this.#idle.length === 0 && this.#open >= this.#most;
+    if (this.#streams >= this.pooling.requests) return true;
+    return this.#open >= this.pooling.connections && !this.#sessions.some(({ idle, room }) => idle || room);
+  }
+
+  /** Whether there is a stream for such a request, while it is not all full. */
+  #fits(introduction: string): boolean {
+    if (this.#open < this.pooling.connections) return true;
+    return this.#sessions.some((each) => each.idle || (each.room && each.introduction === introduction));
   }
 }

@@ -1,16 +1,17 @@
-import net from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Deadlines } from '../base/deadlines.ts';
 import { silent } from '../base/log.ts';
 import { reasonOf } from '../base/reason.ts';
 import type { Head } from '../http/head.ts';
+import { ownHeader } from '../http/proxyprotocol.ts';
 import type { Address } from '../model/address.ts';
 import type { Fault } from '../model/fault.ts';
 import type { HealthPolicy } from '../model/health.ts';
 import type { Service } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
 import type { Asker } from './asker.ts';
-import type { Question, UpstreamTerms } from './channel.ts';
+import type { Channel, Question, UpstreamTerms } from './channel.ts';
+import { dial, type Opening } from './dial.ts';
 import { Pool, type WireLimits } from './pool.ts';
 import { hostOf, Security } from './security.ts';
 
@@ -42,27 +43,37 @@ const TERMS: UpstreamTerms = { connect: 1e9, head: 1e9, body: 1e9, keepAlive: 1 
 export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding> {
   const { path, port, host, timeout } = policy;
   const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
-  const { tls = service.tls, protocol = service.protocol } = service.versions[version] ?? {};
+  const {
+    tls = service.tls,
+    protocol = service.protocol,
+    proxyProtocol = service.proxyProtocol,
+  } = service.versions[version] ?? {};
   const security = tls ? securityOf(tls, endpoint) : undefined;
   const http2 = protocol === 'h2' || protocol === 'h2c';
+  const introduction = ownHeader(proxyProtocol);
   if (path === undefined)
-    return knock(() => security?.connect(at, http2 ? 'h2' : 'http/1.1') ?? net.connect(at), timeout);
+    return knock(at, { security, protocol: http2 ? 'h2' : 'http/1.1', introduction }, timeout);
   const pooling = { connections: 1, requests: 1, pending: 0 };
   const pool = new Pool(at, DEADLINES, LIMITS, pooling, silent, security, http2);
-  return asked(pool, path, host ?? ('host' in address ? endpoint : 'localhost'), policy);
+  const channel = pool.take(TERMS.connect, true, introduction)!;
+  const name = host ?? ('host' in address ? endpoint : 'localhost');
+  return asked(channel, path, name, policy).finally(() => pool.destroy());
 }
 
 /**
  * A probe goes the way of a request, so that it meets what a request would; on a connection of its own, since one that was accepted long ago says nothing of whether the next one will be.
  */
-function asked(pool: Pool, path: string, host: string, { timeout, status }: HealthPolicy): Promise<Finding> {
+function asked(
+  channel: Channel,
+  path: string,
+  host: string,
+  { timeout, status }: HealthPolicy,
+): Promise<Finding> {
   const [least, most = least] = status.split('-').map(Number) as [number, number?];
   return new Promise((resolve) => {
-    const channel = pool.take(TERMS.connect, true)!;
     const end = (sound: boolean, says: string) => {
       clearTimeout(timer);
       channel.destroy();
-      pool.destroy();
       resolve({ sound, says });
     };
     const timer = setTimeout(
@@ -108,9 +119,9 @@ function securityOf(tls: EndpointTls, endpoint: string): Security {
 }
 
 /** Asks no more than that a connection is accepted, and by TLS that it is the right one's. */
-function knock(dial: () => net.Socket, timeout: number): Promise<Finding> {
+function knock(address: Address, opening: Opening, timeout: number): Promise<Finding> {
   return new Promise((resolve) => {
-    const socket = dial();
+    const socket = dial(address, opening);
     const end = (sound: boolean, says: string) => {
       clearTimeout(timer);
       socket.destroy();

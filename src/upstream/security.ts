@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { isIP, type OnReadOpts } from 'node:net';
+import net, { isIP, type OnReadOpts } from 'node:net';
 import tls from 'node:tls';
 import type { Log } from '../base/log.ts';
 import { reasonOf } from '../base/reason.ts';
@@ -49,11 +49,19 @@ export class Security {
     }
   }
 
-  /** A socket to an endpoint; `secureConnect` says that hands were shaken and the certificate is the right one. */
-  connect(address: Address, protocol: 'http/1.1' | 'h2', onread?: OnReadOpts): tls.TLSSocket {
+  /**
+   * A socket to an endpoint; `secureConnect` says that hands were shaken and the certificate is the right one.
+   * `introduction` is said before that, in plain.
+   */
+  connect(
+    address: Address,
+    protocol: 'http/1.1' | 'h2',
+    introduction: string,
+    onread?: OnReadOpts,
+  ): tls.TLSSocket {
     // `onread` goes through to `node:net`, which the types do not know.
     const options: tls.ConnectionOptions & { readonly onread?: OnReadOpts } = {
-      ...address,
+      ...(introduction === '' ? address : { socket: introduced(address, introduction) }),
       ...(this.#context && { secureContext: this.#context }),
       ...(this.#session && { session: this.#session }),
       // An IP address is no name to ask for, but one to find in the certificate.
@@ -71,6 +79,13 @@ export class Security {
     if (this.#context === undefined) socket.destroy(new Error(this.#fault));
     return socket;
   }
+}
+
+/** What is written while it connects goes out before what anybody writes who waits for that. */
+function introduced(address: Address, introduction: string): net.Socket {
+  const socket = net.connect(address);
+  socket.write(introduction, 'latin1');
+  return socket;
 }
 
 /** Whose certificate an endpoint must show, unless a server name is given. */

@@ -1,7 +1,8 @@
 import http2 from 'node:http2';
-import net from 'node:net';
+import type net from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
+import { dial } from './dial.ts';
 import type { Pool } from './pool.ts';
 import { UpstreamStream } from './stream.ts';
 
@@ -20,6 +21,8 @@ const FAREWELL = 1000;
 export class UpstreamSession implements Expiring {
   readonly pool: Pool;
   readonly http2: http2.ClientHttp2Session;
+  /** The PROXY header it began with; mostly empty. */
+  readonly introduction: string;
   connected = false;
   /** Requests that have been sent on it. */
   requests = 0;
@@ -32,12 +35,13 @@ export class UpstreamSession implements Expiring {
   /** Connected, and hands are being shaken. */
   #shaking = false;
 
-  constructor(pool: Pool, connectTimeout: number) {
+  constructor(pool: Pool, connectTimeout: number, introduction: string) {
     this.pool = pool;
+    this.introduction = introduction;
     this.deadline = pool.deadlines.in(connectTimeout);
     const { headBytes, headers } = pool.limits;
     const { address, security } = pool;
-    const socket = security?.connect(address, 'h2') ?? net.connect({ ...address, noDelay: true });
+    const socket = dial(address, { security, protocol: 'h2', introduction });
     this.#socket = socket;
     socket.on('connect', () => {
       this.#shaking = security !== undefined;
@@ -78,6 +82,11 @@ export class UpstreamSession implements Expiring {
   /** Requests under way. */
   get load(): number {
     return this.#streams.size;
+  }
+
+  /** Whether it is there and has nothing to do. */
+  get idle(): boolean {
+    return this.connected && this.#streams.size === 0;
   }
 
   /** Whether the endpoint can still be heard. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createPlainServer, type RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { askSmoke } from '../../src/gates/smoke.ts';
 import type { Gate } from '../../src/model/rollout.ts';
 import type { Service } from '../../src/model/state.ts';
 import { Authority } from '../support/certificates.ts';
+import { introduced } from '../support/introduced.ts';
 import {
   broken,
   circumstancesOf,
@@ -186,4 +188,24 @@ test('An endpoint that speaks TLS is asked by TLS, on the terms of its version, 
   assert.equal((await asked({ ...terms, ca: new Authority(t, 'Another').file })).answer, 'fail');
   assert.equal((await asked(undefined)).answer, 'fail');
   assert.equal((await asked({ ...terms, ca: '/nowhere/ca.pem' })).answer, 'unknown');
+});
+
+test('An endpoint that expects a PROXY header is told that nobody is behind it, before TLS and without', async (t) => {
+  const ca = new Authority(t);
+  const tls = { ca: ca.file, serverName: 'shop.internal' };
+  const answer: RequestListener = (_request, response) => void response.end();
+  for (const [server, terms] of [
+    [createPlainServer(answer), undefined],
+    [createServer(ca.issue('DNS:shop.internal'), answer), tls],
+  ] as const) {
+    const door = await introduced(t, server);
+    const circumstances = circumstancesOf(door.address);
+    const service = { ...circumstances.service, ...(terms && { tls: terms }) };
+    for (const proxyProtocol of ['v1', 'v2'] as const) {
+      const told = { ...circumstances, service: { ...service, proxyProtocol } };
+      const gate = gateOf([{ path: '/health' }]);
+      assert.equal((await askSmoke(gate, told, new HandWorld(), untroubled())).answer, 'pass');
+    }
+    assert.deepEqual(door.headers, ['PROXY UNKNOWN\r\n', '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0']);
+  }
 });

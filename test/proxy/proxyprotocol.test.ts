@@ -10,6 +10,7 @@ import { get, Site, type SiteOptions } from '../support/site.ts';
 
 const HERE = { address: '203.0.113.1', port: 443 };
 const CLIENT = { address: '198.51.100.7', port: 4711 };
+const ENDS = { source: CLIENT, destination: HERE };
 const TRUSTING: Partial<Speech> = { proxyFrom: ['127.0.0.0/8'] };
 
 async function open(t: TestContext, options: SiteOptions) {
@@ -19,11 +20,11 @@ async function open(t: TestContext, options: SiteOptions) {
   return Site.open(t, { app: { versions: { stable: [origin.address] } } }, options);
 }
 
-for (const version of [1, 2] as const)
+for (const version of ['v1', 'v2'] as const)
   test(`the client that a PROXY header of version ${version} names is the client`, async (t) => {
     const site = await open(t, { speech: TRUSTING });
     const peer = await site.connect();
-    peer.say(proxyHeader(version, CLIENT, HERE) + get());
+    peer.say(proxyHeader(version, ENDS) + get());
     assert.equal((await peer.message()).body, CLIENT.address);
     peer.say(get());
     assert.equal((await peer.message()).body, CLIENT.address);
@@ -32,7 +33,7 @@ for (const version of [1, 2] as const)
 test('a header may come in pieces', async (t) => {
   const site = await open(t, { speech: TRUSTING });
   const peer = await site.connect();
-  for (const character of proxyHeader(2, CLIENT, HERE) + get()) {
+  for (const character of proxyHeader('v2', ENDS) + get()) {
     peer.say(character);
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -41,7 +42,7 @@ test('a header may come in pieces', async (t) => {
 
 test('a proxy that speaks for itself is the client', async (t) => {
   const site = await open(t, { speech: TRUSTING });
-  for (const header of [proxyHeader(1, undefined, undefined), proxyHeader(2, undefined, undefined)]) {
+  for (const header of [proxyHeader('v1', undefined), proxyHeader('v2', undefined)]) {
     const peer = await site.connect();
     peer.say(header + get());
     assert.equal((await peer.message()).body, '127.0.0.1');
@@ -62,7 +63,7 @@ test('from a trusted address nothing is served without a header', async (t) => {
 test('from any other address a header is nonsense, and its bearer the client', async (t) => {
   const site = await open(t, { speech: { proxyFrom: ['192.0.2.0/24'] } });
   const liar = await site.connect();
-  liar.say(proxyHeader(1, CLIENT, HERE) + get());
+  liar.say(proxyHeader('v1', ENDS) + get());
   assert.match((await liar.message()).line, /^HTTP\/1\.1 (400|505) /);
   const honest = await site.connect();
   honest.say(get());
@@ -84,13 +85,13 @@ test('trust, and connections per address, go by the client and not by the proxy'
     settings: { trustedProxies: ['127.0.0.1'], limits: { connectionsPerAddress: 1 } },
   });
   const first = await site.connect();
-  first.say(proxyHeader(1, CLIENT, HERE) + get('x-forwarded-for: 10.0.0.1\r\n'));
+  first.say(proxyHeader('v1', ENDS) + get('x-forwarded-for: 10.0.0.1\r\n'));
   assert.equal((await first.message()).body, CLIENT.address);
   const second = await site.connect();
-  second.say(proxyHeader(1, CLIENT, HERE) + get());
+  second.say(proxyHeader('v1', ENDS) + get());
   assert.match((await second.message()).line, /503/);
   const other = await site.connect();
-  other.say(proxyHeader(1, { ...CLIENT, address: '198.51.100.8' }, HERE) + get());
+  other.say(proxyHeader('v1', { source: { ...CLIENT, address: '198.51.100.8' }, destination: HERE }) + get());
   assert.equal((await other.message()).body, '198.51.100.8');
 });
 
@@ -99,7 +100,7 @@ test('TLS comes after the header, even in the same breath', async (t) => {
   const site = await open(t, { speech: { ...TRUSTING, tls: termsOf([ca.issue('DNS:a.example')]) } });
   const plain = await site.connect();
   plain.socket.removeAllListeners('data');
-  plain.say(proxyHeader(2, CLIENT, HERE));
+  plain.say(proxyHeader('v2', ENDS));
   const peer: Peer = await connectSecurely(site.address, {
     ca: ca.cert,
     servername: 'a.example',
@@ -113,6 +114,6 @@ test('on a Unix socket the header is due as well', async (t) => {
   const ca = new Authority(t);
   const site = await open(t, { speech: { proxyFrom: [] }, at: `unix:${ca.directory}/proxy.sock` });
   const peer = await site.connect();
-  peer.say(proxyHeader(1, CLIENT, HERE) + get());
+  peer.say(proxyHeader('v1', ENDS) + get());
   assert.equal((await peer.message()).body, CLIENT.address);
 });

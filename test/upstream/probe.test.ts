@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createSecureServer } from 'node:http2';
+import { createServer as createPlainServer } from 'node:http';
+import { createServer as createHttp2Server, createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -10,6 +11,7 @@ import type { Service } from '../../src/model/state.ts';
 import { type Finding, probe } from '../../src/upstream/probe.ts';
 import { Authority } from '../support/certificates.ts';
 import { endpoint as h2c } from '../support/h2c.ts';
+import { introduced } from '../support/introduced.ts';
 import { always, Origin, ok } from '../support/origin.ts';
 import { eventually } from '../support/patience.ts';
 import { reachable } from '../support/peer.ts';
@@ -174,4 +176,29 @@ test('an endpoint that speaks HTTP/2 by TLS is asked by that, and must be the ri
     probed(endpoint, { path: '/' }, { protocol: 'h2', tls: { ca: ca.file, serverName } });
   assert.deepEqual(await found('shop.internal'), { sound: true, says: 'it answers 204' });
   assert.equal((await found('other.internal')).sound, false);
+});
+
+test('an endpoint that expects a PROXY header is told that nobody is behind it, whatever is asked', async (t) => {
+  const plain = await introduced(
+    t,
+    createPlainServer((_, response) => response.end()),
+  );
+  const http2 = await introduced(
+    t,
+    createHttp2Server((_, response) => response.end()),
+  );
+  for (const [proxyProtocol, own] of [
+    ['v1', 'PROXY UNKNOWN\r\n'],
+    ['v2', '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0'],
+  ] as const)
+    for (const [door, protocol] of [
+      [plain, 'http1'],
+      [http2, 'h2c'],
+    ] as const)
+      for (const policy of [{ path: '/' }, {}]) {
+        const before = door.headers.length;
+        assert.ok((await probed(door.address, policy, { proxyProtocol, protocol })).sound);
+        await eventually('the header', () => door.headers.length > before);
+        assert.equal(door.headers.at(-1), own);
+      }
 });
