@@ -29,6 +29,12 @@ export const HealthPolicySchema = Type.Object(
     port: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 65535, description: "Ask at this port. Default: the endpoint's." }),
     ),
+    scheme: Type.Optional(
+      Type.Union([Type.Literal('http'), Type.Literal('https')], {
+        description:
+          'Ask by HTTP/1.1 in plain, or over TLS on the terms of the version, whatever it speaks with requests, and without a PROXY header. Default: as requests are sent.',
+      }),
+    ),
     interval: Type.Optional(
       Type.Integer({ minimum: 10, description: 'Milliseconds from one probe to the next. Default 1000.' }),
     ),

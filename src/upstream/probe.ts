@@ -39,18 +39,22 @@ export interface Finding {
 /** A probe ends by its own timer; the times of a request do not matter to it. */
 const TERMS: UpstreamTerms = { connect: 1e9, head: 1e9, body: 1e9, keepAlive: 1 };
 
-/** Asks an endpoint whether it serves, in what its version speaks. */
+/** The terms of TLS where a version has none. */
+const PUBLIC: EndpointTls = {};
+
+/** Asks an endpoint whether it serves, in what its version speaks unless the policy says otherwise. */
 export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding> {
-  const { path, port, host, timeout } = policy;
+  const { path, port, host, timeout, scheme } = policy;
   const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
   const {
     tls = service.tls,
     protocol = service.protocol,
     proxyProtocol = service.proxyProtocol,
   } = service.versions[version] ?? {};
-  const security = tls ? securityOf(tls, endpoint) : undefined;
-  const http2 = protocol === 'h2' || protocol === 'h2c';
-  const introduction = ownHeader(proxyProtocol);
+  const terms = scheme === undefined ? tls : scheme === 'https' && (tls || PUBLIC);
+  const security = terms ? securityOf(terms, endpoint) : undefined;
+  const http2 = scheme === undefined && (protocol === 'h2' || protocol === 'h2c');
+  const introduction = scheme === undefined ? ownHeader(proxyProtocol) : '';
   if (path === undefined)
     return knock(at, { security, protocol: http2 ? 'h2' : 'http/1.1', introduction }, timeout);
   const pooling = { connections: 1, requests: 1, pending: 0 };

@@ -154,6 +154,33 @@ test('an endpoint that speaks HTTP/2 is asked in that, on a connection of its ow
   assert.equal((await probed(plain.address, { path: '/up' }, { protocol: 'h2c' })).sound, false);
 });
 
+test('beside what requests speak there may be a health port of another scheme, with TLS or without', async (t) => {
+  const { address, asked } = await answering(t, 200);
+  const { port } = parseAddress(address) as { port: number };
+  const plain = { path: '/up', port, scheme: 'http' } as const;
+  for (const draft of [{ tls: {} }, { tls: {}, protocol: 'h2' }, { protocol: 'h2c' }] as const)
+    assert.deepEqual(await probed('127.0.0.1:1', plain, draft), { sound: true, says: 'it answers 200' });
+  assert.deepEqual(asked, Array(3).fill('GET /up HTTP/1.1 of 127.0.0.1:1'));
+  assert.deepEqual(await probed('127.0.0.1:1', { port, scheme: 'http' }, { tls: {} }), {
+    sound: true,
+    says: 'it accepts connections',
+  });
+
+  const ca = new Authority(t);
+  const secure = createServer(ca.issue('DNS:shop.internal'), (_, response) => response.end('ok'));
+  secure.listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  t.after(() => {
+    secure.close();
+    secure.closeAllConnections();
+  });
+  const sealed = { path: '/up', port: (secure.address() as AddressInfo).port, scheme: 'https' } as const;
+  const tls = { ca: ca.file, serverName: 'shop.internal' };
+  assert.ok((await probed('127.0.0.1:1', sealed, { tls, protocol: 'h2' })).sound);
+  // Of a version without TLS it must be somebody whom everybody believes.
+  assert.equal((await probed('127.0.0.1:1', sealed)).sound, false);
+});
+
 test('an endpoint that accepts connections and answers nothing is not sound, whatever it speaks', async (t) => {
   const frozen = await Origin.open(t, () => {});
   for (const protocol of ['http1', 'h2c'] as const) {
