@@ -2,10 +2,11 @@ import { constants, createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Expiring } from '../base/deadlines.ts';
-import type { TlsTerms } from '../model/tls.ts';
+import type { KeyPair, TlsTerms } from '../model/tls.ts';
 import { Certificates, offers } from './certificates.ts';
 import type { Caller, Client } from './clients.ts';
 import type { Context } from './context.ts';
+import { greeting } from './greeting.ts';
 
 /** What is agreed on by ALPN, the one preferred first. */
 const PROTOCOLS = ['h2', 'http/1.1'];
@@ -20,10 +21,16 @@ export type Secured = (socket: tls.TLSSocket, caller: Caller, credential: string
 /**
  * TLS of one listener on one set of terms. Other terms make another one: connections stay with what they
  * began with, so certificates are swapped without anybody's notice.
+ *
+ * The names of each offer have a server of their own, and who comes is led to it by the name that is asked for.
+ * `SNICallback` is of no use: it puts one certificate in the place of the first server's one of the same kind, and
+ * leaves those of other kinds, which then may be shown under a name that is not theirs.
  */
 export class Termination {
   readonly #context: Context;
-  readonly #server: tls.Server;
+  readonly #servers: Certificates<tls.Server>;
+  /** There is but one server, so names do not matter. */
+  readonly #alone: boolean;
   readonly #vouches: boolean;
   readonly #secured: Secured;
 
@@ -45,26 +52,24 @@ export class Termination {
       ticketKeys,
       ...(clients && { ca: clients.ca }),
     };
-    const contextOf = (pairs: readonly tls.SecureContextOptions[]) => ({
-      ...shared,
-      cert: pairs.map(({ cert }) => cert as string),
-      key: pairs.map(({ key }) => key as string),
-    });
+    const serverOf = (pairs: readonly KeyPair[]): tls.Server => {
+      const server = tls.createServer({
+        ...shared,
+        cert: pairs.map(({ cert }) => cert),
+        key: pairs.map(({ key }) => key),
+        ALPNProtocols: http2 ? PROTOCOLS : OLD_PROTOCOLS,
+        requestCert: clients !== undefined,
+        rejectUnauthorized: clients?.required ?? false,
+        // Whoever takes too long is found by the sweep, like everybody else.
+        handshakeTimeout: 0x7fff_ffff,
+      });
+      server.on('secureConnection', (socket) => this.#handshakeOf(socket)?.done(socket));
+      server.on('tlsClientError', (_error, socket) => this.#handshakeOf(socket)?.failed());
+      return server;
+    };
     const offered = offers(terms.certificates);
-    const certificates = new Certificates(
-      offered.map(([names, pairs]) => [names, tls.createSecureContext(contextOf(pairs))] as const),
-    );
-    this.#server = tls.createServer({
-      ...contextOf(offered[0]![1]),
-      ALPNProtocols: http2 ? PROTOCOLS : OLD_PROTOCOLS,
-      SNICallback: (name, done) => done(null, certificates.for(name)),
-      requestCert: clients !== undefined,
-      rejectUnauthorized: clients?.required ?? false,
-      // Whoever takes too long is found by the sweep, like everybody else.
-      handshakeTimeout: 0x7fff_ffff,
-    });
-    this.#server.on('secureConnection', (socket) => this.#handshakeOf(socket)?.done(socket));
-    this.#server.on('tlsClientError', (_error, socket) => this.#handshakeOf(socket)?.failed());
+    this.#alone = offered.length === 1;
+    this.#servers = new Certificates(offered.map(([names, pairs]) => [names, serverOf(pairs)]));
   }
 
   /** Shakes hands with a client that has just connected. */
@@ -72,7 +77,8 @@ export class Termination {
     socket.handshake = new Handshake(this.#context, socket, caller.address, (secure) =>
       this.#secured(secure, caller, this.#vouches && secure.authorized ? credentialOf(secure) : ''),
     );
-    this.#server.emit('connection', socket);
+    if (this.#alone) this.#servers.first.emit('connection', socket);
+    else greeting(socket, (name) => this.#servers.for(name).emit('connection', socket));
   }
 
   #handshakeOf(socket: tls.TLSSocket): Handshake | undefined {

@@ -6,8 +6,9 @@ import type tls from 'node:tls';
 import type { KeyPair, Speech, TlsTerms } from '../../src/model/tls.ts';
 import { Authority } from '../support/certificates.ts';
 import { always, Origin, ok } from '../support/origin.ts';
+import { eventually } from '../support/patience.ts';
 import { connect, reachable } from '../support/peer.ts';
-import { connectSecurely, termsOf } from '../support/secure.ts';
+import { connectSecurely, helloOf, termsOf } from '../support/secure.ts';
 import { get, Site, type SiteOptions } from '../support/site.ts';
 
 async function secureSite(
@@ -74,6 +75,71 @@ test('the certificate is chosen by name: exact, then wildcard, then the first', 
     ['', 'first.example'],
   ] as const)
     assert.equal(await shownTo(site, asked, ca.cert), shown, asked);
+});
+
+/** Name and kind of key of the certificate shown to who asks for a name, or for none, and can do what `means` says. */
+async function shownBy(site: Site, asked: string, ca: string, means: tls.ConnectionOptions): Promise<string> {
+  const peer = await connectSecurely(site.address, {
+    ca,
+    ...(asked !== '' && { servername: asked }),
+    ...means,
+    checkServerIdentity: () => undefined,
+  });
+  const { subject } = peer.tls.getPeerCertificate();
+  const kind = peer.tls.getPeerX509Certificate()!.publicKey.asymmetricKeyType;
+  peer.socket.destroy();
+  return `${kind} ${subject.CN}`;
+}
+
+test('everybody is shown a certificate of the name asked for, of a kind they can verify', async (t) => {
+  const ca = new Authority(t);
+  const certificates = [
+    ca.issue('DNS:first.example'),
+    ca.issueRsa('DNS:first.example'),
+    ca.issueRsa('DNS:second.example'),
+    ca.issue('DNS:second.example'),
+    ca.issueRsa('DNS:old.example'),
+    ca.issue('DNS:new.example'),
+  ];
+  const ciphers = 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256';
+  const { site } = await secureSite(t, certificates, { ciphers });
+  for (const [version, onlyRsa] of [
+    ['TLSv1.2', { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }],
+    ['TLSv1.3', { sigalgs: 'rsa_pss_rsae_sha256:RSA+SHA256' }],
+  ] as const) {
+    const means = { minVersion: version, maxVersion: version };
+    const old = { ...means, ...onlyRsa };
+    for (const [asked, able, shown] of [
+      ['first.example', means, 'ec first.example'],
+      ['first.example', old, 'rsa first.example'],
+      ['second.example', means, 'ec second.example'],
+      ['second.example', old, 'rsa second.example'],
+      ['old.example', means, 'rsa old.example'],
+      ['old.example', old, 'rsa old.example'],
+      ['new.example', means, 'ec new.example'],
+      ['unknown.example', old, 'rsa first.example'],
+      ['', means, 'ec first.example'],
+      ['', old, 'rsa first.example'],
+    ] as const)
+      assert.equal(await shownBy(site, asked, ca.cert, able), shown, `${version} ${asked}`);
+    await assert.rejects(shownBy(site, 'new.example', ca.cert, old));
+  }
+});
+
+test('a hello may come in pieces, and who leaves in the middle of it is gone', async (t) => {
+  const ca = new Authority(t);
+  const { site } = await secureSite(t, [ca.issue('DNS:a.example'), ca.issue('DNS:b.example')]);
+  const hello = await helloOf({ servername: 'b.example' });
+  const patient = await connect(site.address);
+  for (const byte of hello.toString('latin1')) patient.say(byte);
+  // A handshake record, which is a server's hello.
+  await patient.take('\x16\x03\x03');
+  const leaving = await connect(site.address);
+  leaving.say(hello.toString('latin1', 0, 100));
+  leaving.socket.end();
+  await leaving.gone();
+  await eventually('it to be counted', () => site.plane.collectHandshakes()['failed'] === 1);
+  patient.socket.destroy();
 });
 
 test('new certificates are shown to who comes later, and nobody who is there notices', async (t) => {

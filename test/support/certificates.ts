@@ -34,10 +34,19 @@ export class Authority {
 
   /** A certificate for these names (`DNS:a.example`, `IP:127.0.0.1`); the first is the subject too. */
   issue(...names: readonly string[]): Filed {
+    return this.#issue(EC, names);
+  }
+
+  /** The same with a key of RSA. */
+  issueRsa(...names: readonly string[]): Filed {
+    return this.#issue(['-newkey', 'rsa:2048'], names);
+  }
+
+  #issue(kind: readonly string[], names: readonly string[]): Filed {
     const stem = join(this.directory, `${++this.#made}`);
     const [certFile, keyFile] = [`${stem}.pem`, `${stem}.key`];
     openssl(
-      ...['req', '-x509', ...EC, '-nodes', '-days', '2'],
+      ...['req', '-x509', ...kind, '-nodes', '-days', '2'],
       ...['-subj', `/O=Spillway/CN=${names[0]!.replace(/^\w+:/, '')}`],
       ...['-addext', `subjectAltName=${names.join(',')}`, '-addext', 'basicConstraints=critical,CA:FALSE'],
       ...['-CA', this.file, '-CAkey', join(this.directory, 'ca.key'), '-keyout', keyFile, '-out', certFile],

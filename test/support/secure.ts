@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { KeyPair, TlsTerms } from '../../src/model/tls.ts';
 import { Peer, reachable } from './peer.ts';
@@ -36,3 +37,17 @@ export type SecurePeer = Peer & {
   /** What the server gave to resume with, once it did. */
   readonly session: () => Buffer | undefined;
 };
+
+/** What a client says first who is given these options. */
+export function helloOf(options: tls.ConnectionOptions): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const socket = new Duplex({
+      read() {},
+      write(data: Buffer, _encoding, done) {
+        done();
+        resolve(data);
+      },
+    });
+    tls.connect({ socket, ...options }).on('error', () => {});
+  });
+}
