@@ -33,7 +33,7 @@ import type { Plan } from '../model/rollout.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { shownRollout } from '../rollout/shown.ts';
 import type { Changes } from './asking.ts';
-import { answers, named, plainly } from './schemas.ts';
+import { answers, named } from './schemas.ts';
 import { listStrategies } from './strategies.ts';
 import { viewRollout } from './view.ts';
 
@@ -74,7 +74,6 @@ export function rolloutRoutes(
     '/v1/services/:service/rollouts',
     {
       config: { needs: 'operator' },
-      serializerCompiler: plainly,
       schema: {
         operationId: 'startRollout',
         summary: 'Begin the journey of a candidate, or only say how it would go',
@@ -106,7 +105,6 @@ export function rolloutRoutes(
       {
         // Like a rollback, an abort has to work while everything else does not.
         config: { needs: 'operator', ...(name === 'abort' && { rateLimit: false }) },
-        serializerCompiler: plainly,
         schema: {
           operationId: `${name}Rollout`,
           summary: SUMMARIES[name],
@@ -147,7 +145,6 @@ export function rolloutRoutes(
     '/v1/rollouts',
     {
       config: { needs: 'viewer' },
-      serializerCompiler: plainly,
       schema: {
         operationId: 'listRollouts',
         summary: 'Rollouts under way, and the last few that ended',
@@ -168,7 +165,6 @@ export function rolloutRoutes(
     '/v1/rollouts/:id',
     {
       config: { needs: 'viewer' },
-      serializerCompiler: plainly,
       schema: {
         operationId: 'showRollout',
         summary: 'Where a rollout stands, and why',
@@ -186,7 +182,6 @@ export function rolloutRoutes(
     '/v1/rollouts/:id/decisions',
     {
       config: { needs: 'viewer' },
-      serializerCompiler: plainly,
       schema: {
         operationId: 'listDecisions',
         summary: 'What traffic was moved on, with all that it was judged by',
@@ -218,7 +213,6 @@ export function rolloutRoutes(
     '/v1/services/:service/evidence',
     {
       config: { needs: 'viewer' },
-      serializerCompiler: plainly,
       schema: {
         operationId: 'showEvidence',
         summary: 'What was seen of the two versions of a rollout, and what it means',
@@ -247,7 +241,6 @@ export function rolloutRoutes(
     '/v1/strategies',
     {
       config: { needs: 'viewer' },
-      serializerCompiler: plainly,
       schema: {
         operationId: 'listStrategies',
         summary: 'Strategies and policies that have a name, and what they do',

@@ -74,9 +74,3 @@ export function answers(
 
 /** The 304 of a route that shows the truth. */
 export const UNCHANGED = { 304: { description: 'Nothing has changed since that ETag.', type: 'null' } };
-
-/**
- * For answers whose schema is so large that making a serialiser of it would hold up the start. What they show
- * was checked when it became the truth, or is typed by the same schema.
- */
-export const plainly = () => (answer: unknown) => JSON.stringify(answer);
