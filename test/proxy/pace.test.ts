@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { later, paceOf } from '../../src/proxy/pace.ts';
 import { Origin, ok } from '../support/origin.ts';
 import { atLast, eventually } from '../support/patience.ts';
@@ -12,7 +12,7 @@ const SLOW: Settings = { timeouts: { body: 10_000, write: 10_000 } };
 type Settings = NonNullable<SiteOptions['settings']>;
 
 /** Seconds, far beyond what may be fallen behind, and steps of the tests below. */
-const LONG = 20;
+const LONG = 16;
 
 async function open(t: TestContext, settings: Settings = SLOW, draft: Partial<Draft> = {}) {
   const origin = await Origin.open(t);
@@ -51,110 +51,112 @@ async function upload(origin: Origin, site: Site, piece: string) {
   return { seconds, line: (await client.message()).line };
 }
 
-test('bytes win back what they are worth, and never more than there was', () => {
-  const { request } = paceOf({ request: 250, response: 0 });
-  assert.equal(later(5000, 250, request, 30_000), 6000);
-  assert.equal(later(5000, 1_000_000, request, 30_000), 30_000);
-  assert.equal(later(5000, 0, request, 30_000), 5000);
-  assert.equal(later(Number.POSITIVE_INFINITY, 1, request, 30_000), 30_000);
-});
-
-test('without a rate any byte wins all of the time, and none wins nothing', () => {
-  const { request } = paceOf({ request: 0, response: 0 });
-  assert.equal(later(5000, 1, request, 30_000), 30_000);
-  assert.equal(later(5000, 0, request, 30_000), 5000);
-});
-
-test('a body that comes at less than its rate ends in 408, though it never stops', async (t) => {
-  const { origin, site } = await open(t);
-  const { seconds, line } = await upload(origin, site, 'x'.repeat(60));
-  assert.match(line, / 408 /);
-  assert.ok(seconds > 3, `it was given ${seconds} s`);
-  assert.deepEqual(site.counted('v').faults, { 'request-timeout': 1 });
-  assert.equal(site.counted('v').errors, 0);
-});
-
-test('a body that comes fast enough is let in, however long it takes', async (t) => {
-  const { origin, site } = await open(t);
-  assert.match((await upload(origin, site, 'x'.repeat(480))).line, / 200 /);
-});
-
-test('tiny chunks are no faster than their bytes', async (t) => {
-  const { origin, site } = await open(t);
-  const client = await site.connect();
-  client.say('POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n');
-  await origin.next();
-  await trickle(
-    site,
-    (bytes) => client.say(bytes),
-    '1\r\nx\r\n',
-    () => client.heard !== '',
-  );
-  assert.match((await client.message()).line, / 408 /);
-});
-
-test('a service may ask for less of its clients, and 0 asks for nothing', async (t) => {
-  const { origin, site } = await open(t, SLOW, { rates: { request: 0 } });
-  assert.match((await upload(origin, site, 'x')).line, / 200 /);
-});
-
-test('a client that was told to go on and says nothing is slow, and its endpoint is not', async (t) => {
-  const { origin, site } = await open(t, SLOW, { timeouts: { head: 4000 } });
-  const client = await site.connect();
-  client.say('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n');
-  (await origin.next()).say('HTTP/1.1 100 Continue\r\n\r\n');
-  await client.take('\r\n\r\n');
-  await trickle(
-    site,
-    () => {},
-    '',
-    () => client.heard !== '',
-  );
-  assert.match((await client.message()).line, / 408 /);
-  assert.deepEqual(site.counted('v').faults, { 'request-timeout': 1 });
-});
-
-/** A stream of HTTP/2 whose body comes at a byte a second. */
-async function stream(t: TestContext, site: Site, fields: http2.OutgoingHttpHeaders) {
-  const session = http2.connect(`http://${site.address}`);
-  session.on('error', () => {});
-  t.after(() => session.destroy());
-  const carrier = session.request({ ':method': 'POST', ...fields });
-  carrier.on('error', () => {});
-  let status = 0;
-  carrier.on('response', (head) => {
-    status = Number(head[':status']);
+describe('bodies', { concurrency: true }, () => {
+  test('bytes win back what they are worth, and never more than there was', () => {
+    const { request } = paceOf({ request: 250, response: 0 });
+    assert.equal(later(5000, 250, request, 30_000), 6000);
+    assert.equal(later(5000, 1_000_000, request, 30_000), 30_000);
+    assert.equal(later(5000, 0, request, 30_000), 5000);
+    assert.equal(later(Number.POSITIVE_INFINITY, 1, request, 30_000), 30_000);
   });
-  await once(session, 'connect');
-  carrier.write('x');
-  return {
-    carrier,
-    trickled: () =>
-      trickle(
-        site,
-        (bytes) => void carrier.write(bytes),
-        'x',
-        () => status !== 0,
-      ),
-    status: () => atLast(() => assert.ok(status) ?? status),
-  };
-}
 
-test('a body of HTTP/2 that comes at less than its rate ends in 408', async (t) => {
-  const { site } = await open(t);
-  const { trickled, status } = await stream(t, site, {});
-  await trickled();
-  assert.equal(await status(), 408);
-});
+  test('without a rate any byte wins all of the time, and none wins nothing', () => {
+    const { request } = paceOf({ request: 0, response: 0 });
+    assert.equal(later(5000, 1, request, 30_000), 30_000);
+    assert.equal(later(5000, 0, request, 30_000), 5000);
+  });
 
-test('what a gRPC call says may come as seldom as it likes', async (t) => {
-  const { origin, site } = await open(t);
-  const { carrier, trickled } = await stream(t, site, { 'content-type': 'application/grpc' });
-  const peer = await origin.next();
-  assert.equal(await trickled(), LONG);
-  assert.equal(carrier.destroyed, false);
-  assert.deepEqual(site.counted('v').faults, {});
-  peer.say(ok(''));
+  test('a body that comes at less than its rate ends in 408, though it never stops', async (t) => {
+    const { origin, site } = await open(t);
+    const { seconds, line } = await upload(origin, site, 'x'.repeat(30));
+    assert.match(line, / 408 /);
+    assert.ok(seconds > 3, `it was given ${seconds} s`);
+    assert.deepEqual(site.counted('v').faults, { 'request-timeout': 1 });
+    assert.equal(site.counted('v').errors, 0);
+  });
+
+  test('a body that comes fast enough is let in, however long it takes', async (t) => {
+    const { origin, site } = await open(t);
+    assert.match((await upload(origin, site, 'x'.repeat(480))).line, / 200 /);
+  });
+
+  test('tiny chunks are no faster than their bytes', async (t) => {
+    const { origin, site } = await open(t);
+    const client = await site.connect();
+    client.say('POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n');
+    await origin.next();
+    await trickle(
+      site,
+      (bytes) => client.say(bytes),
+      '1\r\nx\r\n',
+      () => client.heard !== '',
+    );
+    assert.match((await client.message()).line, / 408 /);
+  });
+
+  test('a service may ask for less of its clients, and 0 asks for nothing', async (t) => {
+    const { origin, site } = await open(t, SLOW, { rates: { request: 0 } });
+    assert.match((await upload(origin, site, 'x')).line, / 200 /);
+  });
+
+  test('a client that was told to go on and says nothing is slow, and its endpoint is not', async (t) => {
+    const { origin, site } = await open(t, SLOW, { timeouts: { head: 4000 } });
+    const client = await site.connect();
+    client.say('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n');
+    (await origin.next()).say('HTTP/1.1 100 Continue\r\n\r\n');
+    await client.take('\r\n\r\n');
+    await trickle(
+      site,
+      () => {},
+      '',
+      () => client.heard !== '',
+    );
+    assert.match((await client.message()).line, / 408 /);
+    assert.deepEqual(site.counted('v').faults, { 'request-timeout': 1 });
+  });
+
+  /** A stream of HTTP/2 whose body comes at a byte a second. */
+  async function stream(t: TestContext, site: Site, fields: http2.OutgoingHttpHeaders) {
+    const session = http2.connect(`http://${site.address}`);
+    session.on('error', () => {});
+    t.after(() => session.destroy());
+    const carrier = session.request({ ':method': 'POST', ...fields });
+    carrier.on('error', () => {});
+    let status = 0;
+    carrier.on('response', (head) => {
+      status = Number(head[':status']);
+    });
+    await once(session, 'connect');
+    carrier.write('x');
+    return {
+      carrier,
+      trickled: () =>
+        trickle(
+          site,
+          (bytes) => void carrier.write(bytes),
+          'x',
+          () => status !== 0,
+        ),
+      status: () => atLast(() => assert.ok(status) ?? status),
+    };
+  }
+
+  test('a body of HTTP/2 that comes at less than its rate ends in 408', async (t) => {
+    const { site } = await open(t);
+    const { trickled, status } = await stream(t, site, {});
+    await trickled();
+    assert.equal(await status(), 408);
+  });
+
+  test('what a gRPC call says may come as seldom as it likes', async (t) => {
+    const { origin, site } = await open(t);
+    const { carrier, trickled } = await stream(t, site, { 'content-type': 'application/grpc' });
+    const peer = await origin.next();
+    assert.equal(await trickled(), LONG);
+    assert.equal(carrier.destroyed, false);
+    assert.deepEqual(site.counted('v').faults, {});
+    peer.say(ok(''));
+  });
 });
 
 const PIECE = Buffer.alloc(65_536, 'x');
