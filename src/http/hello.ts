@@ -16,6 +16,8 @@ const MESSAGE = 4;
 const BEGINNING = 34;
 /** A longer hello nobody sends, even with keys that quantum computers cannot break. */
 const LONGEST = 16_384;
+/** Nor in more pieces: one fits in a record, and each more makes all that came before be looked at again. */
+const MOST_RECORDS = 16;
 
 /** The host name that a client asks for, by all the bytes that have come of it; '' if it asks for none. */
 export function nameAsked(read: Buffer): string | typeof MORE {
@@ -36,8 +38,8 @@ export function nameAsked(read: Buffer): string | typeof MORE {
 /** The body of the first message, which may have come in several records; undefined if it is no hello. */
 function helloIn(read: Buffer): Buffer | typeof MORE | undefined {
   let message = Buffer.alloc(0);
-  for (let at = 0; at < read.length; ) {
-    if (read[at] !== HANDSHAKE) return undefined;
+  for (let at = 0, records = 1; at < read.length; records++) {
+    if (read[at] !== HANDSHAKE || records > MOST_RECORDS) return undefined;
     const end = at + RECORD + short(read, at + 3);
     message = Buffer.concat([message, read.subarray(at + RECORD, end)]);
     if (message.length > 0 && message[0] !== CLIENT_HELLO) return undefined;
