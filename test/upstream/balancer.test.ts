@@ -158,6 +158,31 @@ test('a pool that is back works up to its full share', (t) => {
   assert.equal(balancer.pick(0)?.pool, back, 'alone, it takes everything');
 });
 
+test('a pool that is back is held to its part however little it has to do beside the others', (t) => {
+  const all = poolsOf(t, 6);
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2, max: 6 }),
+      fc.array(fc.nat(100), { minLength: 6, maxLength: 6 }),
+      fc.nat(10_000),
+      fc.integer({ min: 1, max: 0x7fff_fffe }),
+      (count, loads, age, seed) => {
+        const pools = all.slice(0, count);
+        for (const [i, pool] of pools.entries()) pool.load = i === 0 ? 0 : loads[i]!;
+        const [back, ...warm] = pools as [Pool, ...Pool[]];
+        back.deadlines.now = age;
+        const balancer = new Balancer(pools, dice(seed));
+        balancer.seat([used(back, 0), ...warm.map((pool) => used(pool))], 10_000);
+        // The least loaded one is among two taken at random this often.
+        const most = (2 / count) * ramp(age, 10_000);
+        const share = picked(balancer, 2000)[0]! / 2000;
+        assert.ok(share < most + 0.08, `${share} instead of ${most} at most`);
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
 test('the ramp rises from a tenth to the whole, and never falls', () => {
   fc.assert(
     fc.property(fc.nat(100_000), fc.nat(100_000), fc.integer({ min: 0, max: 100_000 }), (a, b, slowStart) => {

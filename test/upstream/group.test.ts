@@ -105,6 +105,34 @@ test('faults in a row eject an endpoint for a time that doubles', (t) => {
   assert.match(state(A).says, /10 s$/, 'three quiet times forgive three ejections');
 });
 
+test('at whatever rhythm an endpoint comes and goes, each time it is left alone twice as long, up to the longest', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 20_000 }),
+      fc.integer({ min: 1, max: 50 }),
+      fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 1, maxLength: 12 }),
+      (base, times, rhythm) => {
+        const longest = base * times;
+        const { world, group, used, note } = groupOf(undefined, [A, B], { ejection: { base, longest } });
+        for (const [i, quiet] of rhythm.entries()) {
+          note(A, { requests: 5, errors: 5, streak: 5 });
+          const time = Math.min(base * 2 ** i, longest);
+          world.clock.wind(time - 1);
+          group.review();
+          assert.deepEqual(used(), [B]);
+          world.clock.wind(1);
+          group.review();
+          assert.deepEqual(used(), [A, B]);
+          // Less than what forgives one.
+          world.clock.wind(Math.floor(quiet * base));
+          group.review();
+        }
+        group.close();
+      },
+    ),
+  );
+});
+
 test('the one that fails more often than the others is ejected, and nobody when all fail', (t) => {
   const { world, group, used, note } = groupOf(t, [A, B, C]);
   const interval = (errors: readonly [number, number, number]) => {
