@@ -93,6 +93,7 @@ export function createAdmin(options: AdminOptions): Admin {
     workers: () => status.workers().length,
     unrouted: () => status.unrouted(),
     handshakes: () => status.handshakes(),
+    overload: status,
     certificates: () => status.certificates(),
     endpoints: () => status.endpoints(),
     fleet: () => status.fleet(),

@@ -1,16 +1,17 @@
-import type { FleetView } from '../model/api.ts';
+import type { OverloadSources } from '../metrics/overload.ts';
+import type { FleetView, ServiceList } from '../model/api.ts';
 import type { EndpointNumbers, EndpointView } from '../model/health.ts';
 
 /** What the admin API tells of the process around it. Implemented by `process/`. */
-export interface Status {
+export interface Status extends OverloadSources {
   /** Why no requests can be served that a start anew would let be served; undefined if they can. */
   notLive(): string | undefined;
   /** Why no requests should be sent here; undefined if they should. */
   notReady(): string | undefined;
   /** The replicas that share the store; of a store that is not shared, this one. */
   fleet(): FleetView;
-  /** The workers that are alive, and the revision each of them serves. */
-  workers(): readonly { readonly worker: number; readonly pid: number; readonly revision: number }[];
+  /** The workers that are alive, the revision each of them serves, and what it has too much of. */
+  workers(): ServiceList['workers'];
   /** How the endpoints of a version stand. */
   standing(service: string, version: string): readonly EndpointView[];
   /** Every endpoint in numbers. */

@@ -7,6 +7,7 @@ import type { State } from '../model/state.ts';
 import { endpointFamilies } from './endpoints.ts';
 import { type Family, family, type Sample } from './family.ts';
 import { fleetFamilies } from './fleet.ts';
+import { type OverloadSources, overloadFamilies } from './overload.ts';
 import { type RolloutSources, rolloutFamilies } from './rollouts.ts';
 import type { Totals, VersionTotals } from './totals.ts';
 
@@ -23,6 +24,7 @@ export interface ExpositionSources {
   /** Certificates shown to clients; `notAfter` in seconds since 1970. */
   certificates(): readonly { readonly file: string; readonly notAfter: number }[];
   endpoints(): Iterable<EndpointNumbers>;
+  readonly overload: OverloadSources;
   /** Left out: there is no fleet. */
   readonly fleet?: () => FleetView;
   /** Left out: there is no controller here. */
@@ -45,6 +47,7 @@ export function createExposition(sources: ExpositionSources): Exposition {
   const all = [
     ...families(sources),
     ...endpointFamilies(sources.endpoints),
+    ...overloadFamilies(sources.overload),
     ...(sources.fleet ? fleetFamilies(sources.fleet) : []),
     ...(sources.rollouts ? rolloutFamilies(sources.rollouts) : []),
   ];

@@ -419,6 +419,11 @@ export const ServiceListSchema = Type.Object(
           worker: Type.Integer(),
           pid: Type.Integer(),
           revision: Type.Integer({ description: 'The revision this worker serves.' }),
+          overloaded: Type.Optional(
+            Type.Union([Type.Literal('loop'), Type.Literal('memory'), Type.Literal('descriptors')], {
+              description: 'What this worker has too much of, so that it takes no new connections.',
+            }),
+          ),
         },
         { additionalProperties: false },
       ),

@@ -155,6 +155,13 @@ export const FAULTS = {
     'never',
     'The proxy was shut down before the answer was complete.',
   ),
+  exhausted: fault(
+    'exhausted',
+    'self',
+    503,
+    'never',
+    'The proxy has no descriptor, port or memory left for a connection to an endpoint.',
+  ),
   evicted: fault('evicted', 'self', 503, 'never', 'The version that answered was taken out of service.'),
   shedding: fault('shedding', 'self', 503, 'never', 'The proxy has more connections than it may have.'),
 } as const satisfies Record<string, Fault>;

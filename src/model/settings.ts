@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { type Subscriber, SubscriberSchema } from './notification.ts';
+import { OverloadSchema, type OverloadSettings } from './overload.ts';
 import { type Rates, RatesSchema } from './rates.ts';
 import { PolicyRequestSchema, StrategySchema } from './rollout.ts';
 import { type Of, ServiceConfigSchema, ServiceName } from './state.ts';
@@ -325,6 +326,7 @@ export const ConfigSchema = Type.Object(
     timeouts: Type.Optional(TimeoutsSchema),
     limits: Type.Optional(LimitsSchema),
     rates: Type.Optional(RatesSchema),
+    overload: Type.Optional(OverloadSchema),
     exposeVersion: Type.Optional(
       Type.Boolean({ description: 'Tell clients the version in x-spillway-version. Default true.' }),
     ),
@@ -382,6 +384,7 @@ export interface ProxySettings {
   readonly timeouts: Required<Of<typeof TimeoutsSchema>>;
   readonly limits: Required<Of<typeof LimitsSchema>>;
   readonly rates: Rates;
+  readonly overload: OverloadSettings;
   readonly exposeVersion: boolean;
   readonly underscoreHeaders: 'drop' | 'pass';
   readonly accessLog: Required<Of<typeof AccessLogSchema>> | undefined;
@@ -411,7 +414,13 @@ const LIMITS: ProxySettings['limits'] = {
 };
 const RATES: Rates = { request: 240, response: 240 };
 
-/** Fills in every default. `cores` is what `workers: auto` stands for. */
+const OVERLOAD: OverloadSettings = {
+  loopDelay: 1000,
+  memory: Number.POSITIVE_INFINITY,
+  descriptors: Number.POSITIVE_INFINITY,
+};
+
+/** Fills in every default, as far as they do not depend on the machine. `cores` is what `workers: auto` stands for. */
 export function settingsOf(config: Omit<Config, 'services'>, cores: number): Settings {
   return {
     listen: config.listen,
@@ -431,6 +440,7 @@ export function settingsOf(config: Omit<Config, 'services'>, cores: number): Set
       timeouts: { ...TIMEOUTS, ...config.timeouts },
       limits: { ...LIMITS, ...config.limits },
       rates: { ...RATES, ...config.rates },
+      overload: { ...OVERLOAD, ...config.overload },
       exposeVersion: config.exposeVersion ?? true,
       underscoreHeaders: config.underscoreHeaders ?? 'drop',
       accessLog: config.accessLog && { sample: 1, ...config.accessLog },

@@ -5,6 +5,7 @@ import type { Evidence } from '../control/evidence.ts';
 import type { Totals } from '../metrics/totals.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { Standing } from '../model/health.ts';
+import type { Pressure, Resource } from '../model/overload.ts';
 import type { Receipt } from '../model/record.ts';
 import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { State } from '../model/state.ts';
@@ -25,6 +26,14 @@ const LOOK = 1_000;
 /** Who was silent at so many looks in a row is not counted on, and who was at so many is ended. */
 const SILENT = 3;
 const MOST_SILENT = 10;
+
+/** A worker as it is shown. */
+interface WorkerView {
+  readonly worker: number;
+  readonly pid: number;
+  readonly revision: number;
+  readonly overloaded?: Resource;
+}
 
 /** What every worker is told to be. */
 export interface Orders {
@@ -66,6 +75,11 @@ interface Place {
   listening: boolean;
   /** Looks since it was last heard. They are counted, not timed: a primary that was held up has only itself to blame. */
   silent: number;
+  /** How it bears what it has to, and what there is too much of. */
+  pressure: Pressure | undefined;
+  cause: Resource | undefined;
+  /** It has too much to bear, and accepts no connections while others do. */
+  relieved: boolean;
   /** Monotonic milliseconds. */
   since: number;
   deaths: number;
@@ -80,6 +94,7 @@ export class Crew implements Serving {
   readonly #places: readonly Place[];
   readonly #unrouted = new Map<string, number>();
   readonly #handshakes = new Map<string, number>();
+  readonly #shed = new Map<string, number>();
   readonly #inquiries = new Map<number, { readonly question: Down; readonly inquiry: Inquiry }>();
   #watch: NodeJS.Timeout | undefined;
   #asks = 0;
@@ -103,6 +118,9 @@ export class Crew implements Serving {
       open: new Set(),
       listening: false,
       silent: 0,
+      pressure: undefined,
+      cause: undefined,
+      relieved: false,
       since: 0,
       deaths: 0,
       fault: undefined,
@@ -129,13 +147,16 @@ export class Crew implements Serving {
   async listen(entrances: readonly Entrance[]): Promise<void> {
     const before = this.#entrances;
     this.#entrances = entrances;
-    const all = this.#all((place) => this.#serves(place) || (this.#phase === 'serving' && !place.hand));
+    const all = this.#all(
+      (place) => this.#serves(place) || (this.#phase === 'serving' && (!place.hand || place.relieved)),
+    );
     for (const place of this.#places) {
       for (const { socket } of before) {
         if (entrances.some((each) => each.socket === socket)) continue;
         place.open.delete(socket.address);
         place.hand?.tell({ type: 'unlisten', address: socket.address });
       }
+      if (place.relieved) continue;
       this.#admit(
         place,
         entrances.filter((each) => !before.some(({ socket }) => socket === each.socket)),
@@ -162,6 +183,26 @@ export class Crew implements Serving {
     if (!this.#waiting || !this.#places.every(this.#waiting.far)) return;
     this.#waiting.done();
     this.#waiting = undefined;
+  }
+
+  /**
+   * Has workers that have too much to bear leave accepting to the others, as long as there are others. If all
+   * have, all accept, as a connection that is turned away at once is better off than one that waits.
+   */
+  #share(): void {
+    if (this.#phase === 'leaving') return;
+    const able = this.#places.some(
+      ({ hand, listening, silent, cause }) => hand && listening && silent < SILENT && cause === undefined,
+    );
+    for (const place of this.#places) {
+      const relieved = able && place.listening && place.cause !== undefined;
+      if (relieved === place.relieved) continue;
+      place.relieved = relieved;
+      if (!relieved) this.#admit(place, this.#entrances);
+      else
+        for (const { socket } of this.#entrances)
+          place.hand?.tell({ type: 'unlisten', address: socket.address });
+    }
   }
 
   #admit(place: Place, entrances: readonly Entrance[]): void {
@@ -215,10 +256,17 @@ export class Crew implements Serving {
     this.#tellAll({ type: 'reopen' });
   }
 
-  /** The workers that are alive, and the revision each of them serves. */
-  workers(): readonly { readonly worker: number; readonly pid: number; readonly revision: number }[] {
-    return this.#places.flatMap(({ number, hand, revision }) =>
-      hand ? [{ worker: number, pid: hand.pid, revision }] : [],
+  /** The workers that are alive, what each of them serves, and whether it has too much to bear. */
+  workers(): readonly WorkerView[] {
+    return this.#places.flatMap(({ number, hand, revision, cause }) =>
+      hand ? [{ worker: number, pid: hand.pid, revision, ...(cause && { overloaded: cause }) }] : [],
+    );
+  }
+
+  /** How those bear what they have to that have told. */
+  pressures(): { readonly worker: number; readonly pressure: Pressure }[] {
+    return this.#places.flatMap(({ number, hand, pressure }) =>
+      hand && pressure ? [{ worker: number, pressure }] : [],
     );
   }
 
@@ -241,6 +289,11 @@ export class Crew implements Serving {
   /** Handshakes since the start by how they ended, over all workers there ever were. */
   handshakes(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#handshakes);
+  }
+
+  /** Connections turned away since the start, by what there was too much of, over all workers there ever were. */
+  shed(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#shed);
   }
 
   /** Resolves when every worker has finished what was in flight, for up to `ms` milliseconds, and left. */
@@ -266,7 +319,9 @@ export class Crew implements Serving {
   /** Ends workers whose loop hangs: they hold connections, accept more, and answer none. */
   #lookAfter(): void {
     for (const place of this.#places) {
-      if (!place.hand || !place.prepared || ++place.silent !== MOST_SILENT) continue;
+      if (!place.hand || !place.prepared) continue;
+      if (++place.silent === SILENT) this.#share();
+      if (place.silent !== MOST_SILENT) continue;
       const { number, hand } = place;
       this.#options.log.error({ worker: number, pid: hand.pid }, 'a worker hangs, and is ended');
       hand.kill();
@@ -309,6 +364,7 @@ export class Crew implements Serving {
         if (!place.listening && this.#serves(place)) {
           place.listening = true;
           this.#options.evidence.join(sourceOf(place));
+          this.#share();
         }
         this.#look();
         return;
@@ -325,9 +381,16 @@ export class Crew implements Serving {
         this.#options.evidence.remember(message.counts);
         addUp(this.#unrouted, message.unrouted);
         addUp(this.#handshakes, message.handshakes);
+        addUp(this.#shed, message.shed);
         return;
       case 'outcomes':
         this.#options.roster.note(message.outcomes);
+        return;
+      case 'alive':
+        place.pressure = message.pressure;
+        if (place.cause === message.cause) return;
+        place.cause = message.cause;
+        this.#share();
         return;
       case 'trials':
         this.#options.evidence.add(message.counts, sourceOf(place));
@@ -343,11 +406,15 @@ export class Crew implements Serving {
     place.hand = undefined;
     place.listening = false;
     place.prepared = false;
+    place.relieved = false;
+    place.pressure = undefined;
+    place.cause = undefined;
     place.open.clear();
     place.revision = 0;
     this.#options.totals.forget(place.number);
     this.#options.evidence.leave(sourceOf(place));
     this.#look();
+    this.#share();
     switch (this.#phase) {
       case 'starting':
         this.#failed(new Error(place.fault ?? `Worker ${place.number} ended before it could serve: ${how}.`));

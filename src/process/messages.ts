@@ -1,6 +1,7 @@
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import type { Outcomes, Standing } from '../model/health.ts';
+import type { Pressure, Resource } from '../model/overload.ts';
 import type { Listener, ProxySettings } from '../model/settings.ts';
 import type { Service, State } from '../model/state.ts';
 import type { Speeches } from '../model/tls.ts';
@@ -65,13 +66,15 @@ export type Up =
       readonly unrouted: Readonly<Record<string, number>>;
       /** TLS handshakes by how they ended. */
       readonly handshakes: Readonly<Record<string, number>>;
+      /** Connections that were turned away, by what there was too much of. */
+      readonly shed: Readonly<Record<string, number>>;
     }
   /** What came of requests, by endpoint, where there is a choice between them. */
   | { readonly type: 'outcomes'; readonly outcomes: readonly Outcomes[] }
   /** Comes as often as trials are under way, even if nothing was counted: who is silent is missing. */
   | { readonly type: 'trials'; readonly counts: readonly TrialCounts[] }
   /** Comes several times a second, whatever happens: who is silent hangs. */
-  | { readonly type: 'alive' }
+  | { readonly type: 'alive'; readonly pressure: Pressure; readonly cause: Resource | undefined }
   /** The last word; `fault` says why if the worker leaves without having been asked to. */
   | { readonly type: 'leaving'; readonly fault: string | undefined };
 

@@ -143,12 +143,13 @@ export function weightsOf(parts: readonly string[]): Record<string, number> {
 }
 
 function listText({ revision, workers, services }: ServiceList): string {
-  const crew = workers.map(({ worker, pid, revision: at }) => [
+  const crew = workers.map(({ worker, pid, revision: at, overloaded }) => [
     String(worker),
     String(pid),
     at === revision ? String(at) : `${at} (behind)`,
+    overloaded === undefined ? '' : `overloaded: ${overloaded}`,
   ]);
-  return `Revision ${revision}\n\n${servicesText(services)}\n${columns([['WORKER', 'PID', 'REVISION'], ...crew], [0, 1])}`;
+  return `Revision ${revision}\n\n${servicesText(services)}\n${columns([['WORKER', 'PID', 'REVISION', ''], ...crew], [0, 1])}`;
 }
 
 function fleetText({ fleet: name, store, revision, replicas }: FleetView): string {

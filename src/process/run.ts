@@ -18,6 +18,7 @@ import { openSocket } from './fault.ts';
 import { hireInProcess, hireProcess } from './hand.ts';
 import { notLive, notReady } from './health.ts';
 import { takeHelm } from './helm.ts';
+import { bearable } from './load.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { notify } from './notify.ts';
 import { restartNeeded } from './restart.ts';
@@ -112,6 +113,8 @@ export async function runSpillway(source: Source): Promise<Running> {
       workers: () => crew.workers(),
       unrouted: () => crew.unrouted(),
       handshakes: () => crew.handshakes(),
+      pressures: () => crew.pressures(),
+      shed: () => crew.shed(),
       certificates: () => speeches.certificates,
       standing: (service: string, version: string) => roster.view(service, version),
       endpoints: () => roster.numbers(),
@@ -248,13 +251,20 @@ export async function runSpillway(source: Source): Promise<Running> {
   }
 }
 
-/** The settings of a config, with the path of the access log taken from where the config stands. */
+/** The settings of a config on this machine, with the path of the access log taken from where the config stands. */
 function settingsIn(config: Config, base: string): Settings {
   const settings = settingsOf(config, availableParallelism());
-  const { accessLog } = settings.proxy;
-  if (accessLog === undefined || accessLog.path === '-') return settings;
-  const path = resolve(base, accessLog.path);
-  return { ...settings, proxy: { ...settings.proxy, accessLog: { ...accessLog, path } } };
+  const { accessLog, overload } = settings.proxy;
+  const proxy = {
+    ...settings.proxy,
+    overload: { ...overload, ...bearable(settings.workers), ...config.overload },
+    ...(accessLog && { accessLog: { ...accessLog, path: logPath(base, accessLog.path) } }),
+  };
+  return { ...settings, proxy };
+}
+
+function logPath(base: string, path: string): string {
+  return path === '-' ? path : resolve(base, path);
 }
 
 function catalogueOf({ strategies = {}, policies = {} }: Config): Catalogue {

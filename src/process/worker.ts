@@ -5,6 +5,7 @@ import type { State } from '../model/state.ts';
 import type { Speeches } from '../model/tls.ts';
 import { DataPlane } from '../proxy/plane.ts';
 import { listenFault } from './fault.ts';
+import { loadMeter } from './load.ts';
 import { LogFile, type Logger } from './logger.ts';
 import { applyState, type Down, type Up } from './messages.ts';
 
@@ -41,7 +42,8 @@ export class Worker {
         this.#start(message);
         return;
       case 'listen':
-        void this.#listen(message.listener.address, handle);
+        // Who leaves would cut off whatever it accepted now.
+        if (this.#left === undefined) void this.#listen(message.listener.address, handle);
         return;
       case 'unlisten':
         this.#plane?.unlisten(message.address);
@@ -75,11 +77,13 @@ export class Worker {
     const counts = this.#plane?.collect() ?? [];
     const unrouted = this.#plane?.collectUnrouted() ?? {};
     const handshakes = this.#plane?.collectHandshakes() ?? {};
+    const shed = this.#plane?.collectShed() ?? {};
     const trials = this.#plane?.collectTrials() ?? [];
     this.#tellOutcomes();
     if (trials.length > 0) this.#tell({ type: 'trials', counts: trials });
-    if (counts.length + Object.keys(unrouted).length + Object.keys(handshakes).length === 0) return;
-    this.#tell({ type: 'counts', counts, unrouted, handshakes });
+    const sums = [unrouted, handshakes, shed];
+    if (counts.length === 0 && sums.every((each) => Object.keys(each).length === 0)) return;
+    this.#tell({ type: 'counts', counts, unrouted, handshakes, shed });
   }
 
   #tellOutcomes(): void {
@@ -108,6 +112,7 @@ export class Worker {
         log: this.#log,
         accessLog: this.#accessLog,
         alarm: () => this.#tellOutcomes(),
+        load: loadMeter(),
       });
       plane.stand(standings);
       plane.adopt(state);
@@ -115,7 +120,8 @@ export class Worker {
       this.#plane = plane;
       this.#timer = setInterval(() => {
         this.report();
-        this.#tell({ type: 'alive' });
+        const { pressure, cause } = plane.overload;
+        this.#tell({ type: 'alive', pressure, cause });
       }, PERIOD);
       this.#timer.unref();
       this.#tell({ type: 'adopted', revision: plane.revision });

@@ -175,6 +175,7 @@ export class Client implements ClientConnection, Requester, Expiring {
   get #lastRequest(): boolean {
     return (
       this.context.draining ||
+      this.context.short ||
       this.#halfClosed ||
       this.#requests >= this.context.rules.settings.limits.requestsPerConnection
     );

@@ -7,8 +7,10 @@ import type { Table } from '../routing/table.ts';
 import type { AccessLog } from './accesslog.ts';
 import { type Client, Clients } from './clients.ts';
 import { Exchange } from './exchange.ts';
+import type { Farewell } from './farewell.ts';
 import type { Lane } from './lane.ts';
 import { Mint } from './mint.ts';
+import { AT_EASE, roomFor, taken } from './overload.ts';
 import { type Pace, paceOf } from './pace.ts';
 import type { Requester } from './requester.ts';
 
@@ -73,6 +75,15 @@ export class Context {
   unrouted: Record<string, number> = {};
   /** Handshakes by how they ended, since they were last collected. */
   handshakes: Record<string, number> = {};
+  /** Connections that were turned away, by what there was too much of, since they were last collected. */
+  shed: Record<string, number> = {};
+  /** Connections that are told no. */
+  readonly farewells = new Set<Farewell>();
+  /** As of the last look; so are connections to endpoints. */
+  overload = AT_EASE;
+  upstreams = 0;
+  /** What connections hold is short: each ends with the answer under way. */
+  short = false;
 
   constructor(settings: ProxySettings, clock: Clock) {
     this.rules = rulesOf(settings);
@@ -90,6 +101,22 @@ export class Context {
   /** It is over and recorded: kept for the next request, unless there are plenty. */
   returned(exchange: Exchange): void {
     if (this.#exchanges.length < MOST_SPARE) this.#exchanges.push(exchange);
+  }
+
+  /** Descriptors that are taken, or will be when every client has a request under way. */
+  get descriptors(): number {
+    return taken(this.clients.size, this.upstreams);
+  }
+
+  /** Why one more connection from this address is turned away; undefined if it may come. Counts those that may not. */
+  refuses(address: string): string | undefined {
+    const { limits, overload } = this.rules.settings;
+    const reason =
+      this.overload.cause ??
+      (this.descriptors >= roomFor(overload) ? 'descriptors' : undefined) ??
+      (this.clients.admits(address, limits) ? undefined : 'limits');
+    if (reason !== undefined) this.shed[reason] = (this.shed[reason] ?? 0) + 1;
+    return reason;
   }
 
   countHandshake(result: string): void {

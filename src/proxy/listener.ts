@@ -6,19 +6,16 @@ import { copyToInlet, READ_INTO } from '../base/inlet.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import { FAULTS } from '../model/fault.ts';
 import type { Speech } from '../model/tls.ts';
-import { lastAnswer } from './answer.ts';
 import { Client, type ClientSocket } from './client.ts';
 import { type Caller, UNIX_PEER } from './clients.ts';
 import type { Context } from './context.ts';
+import { Farewell } from './farewell.ts';
 import { type Manner, mannerOf } from './manner.ts';
 import { Preamble } from './preamble.ts';
 import { Termination } from './termination.ts';
 
 /** Connections that may wait in the kernel to be accepted. */
 const BACKLOG = 4096;
-
-/** What a connection is told that is one too many; made once, since there will be many of them. */
-const TURNED_AWAY = lastAnswer(FAULTS.shedding);
 
 /**
  * Accepts connections on one address, as many as may be, and leads each to HTTP: past a PROXY header and
@@ -116,13 +113,12 @@ export class Listener {
   }
 
   #admits(socket: net.Socket, address: string): boolean {
-    if (address !== '' && this.#context.clients.admits(address, this.#context.rules.settings.limits))
-      return true;
+    if (address !== '' && this.#context.refuses(address) === undefined) return true;
     if (address !== '') this.#context.countUnrouted(FAULTS.shedding.status);
     socket.on('error', () => {});
     // Who is to shake hands first would take an answer for nonsense.
     if (this.#termination !== undefined || address === '') socket.destroy();
-    else socket.end(TURNED_AWAY, 'latin1', () => socket.destroy());
+    else Farewell.bid(this.#context, socket);
     return false;
   }
 

@@ -18,6 +18,7 @@ import { Departures } from './departures.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lane } from './lane.ts';
 import { Listener } from './listener.ts';
+import { type Load, type Overload, weigh } from './overload.ts';
 import { paceOf } from './pace.ts';
 import { Traffic } from './traffic.ts';
 
@@ -29,10 +30,15 @@ export interface World {
   readonly accessLog: LineSink | undefined;
   /** Called when an endpoint has failed so often in a row that its outcomes should be collected now. */
   readonly alarm?: () => void;
+  /** What this process has to bear since the last call. Left out: nothing. */
+  readonly load?: () => Load;
 }
 
 /** An endpoint of which nothing is known is used, where it says it is. */
 const UNKNOWN: readonly Seat[] = [{ out: false }];
+
+/** What a process has to bear of which nobody says. */
+const NO_LOAD: Load = { loopDelay: 0, memory: 0 };
 
 /** How often pools that no table names are looked for, ms; they are few and cost little. */
 const TIDY = 5000;
@@ -175,6 +181,18 @@ export class DataPlane {
     return handshakes;
   }
 
+  /** Connections that were turned away, by what there was too much of, since the last call. */
+  collectShed(): Readonly<Record<string, number>> {
+    const { shed } = this.#context;
+    this.#context.shed = {};
+    return shed;
+  }
+
+  /** How it bears what it has to. */
+  get overload(): Pick<Overload, 'pressure' | 'cause'> {
+    return this.#context.overload;
+  }
+
   /** Stops accepting, closes idle connections, lets what is in flight finish for up to `ms`, then cuts. */
   async drain(ms: number): Promise<void> {
     this.#context.draining = true;
@@ -184,6 +202,7 @@ export class DataPlane {
     while (this.#context.clients.size > 0 && this.#world.clock.monotonic() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 10));
     for (const client of [...this.#context.clients]) client.abandon();
+    for (const farewell of this.#context.farewells) farewell.expire();
     for (const timer of this.#timers) clearInterval(timer);
     this.#pools.keepOnly(new Set());
   }
@@ -265,9 +284,27 @@ export class DataPlane {
     const now = this.#world.clock.monotonic();
     this.#context.deadlines.sweep(now);
     this.#departures.sweep(this.#context.clients, now);
+    this.#weigh();
     if (!this.#trials.any) return;
     const look = (exchange: Exchange) => exchange.wait(now);
     for (const client of this.#context.clients) client.visit(look);
+  }
+
+  /** Looks whether there is too much of anything, and makes room where that can be had. */
+  #weigh(): void {
+    const context = this.#context;
+    const before = context.overload;
+    const load = this.#world.load?.() ?? NO_LOAD;
+    context.upstreams = this.#pools.open;
+    const { descriptors } = context;
+    context.overload = weigh(before, { ...load, descriptors }, context.rules.settings.overload);
+    const { cause, pressure } = context.overload;
+    context.short = cause === 'memory' || cause === 'descriptors';
+    if (cause === 'descriptors') this.#pools.rest();
+    if (cause === before.cause) return;
+    if (cause === undefined) this.#world.log.info({ pressure }, 'new connections are taken again');
+    else
+      this.#world.log.warn({ cause, pressure, ...load, descriptors }, 'too much to bear: no new connections');
   }
 
   /** Closes what no table names any more. */

@@ -10,6 +10,7 @@ import { FAULTS, type Fault } from '../model/fault.ts';
 import type { Asker, End } from './asker.ts';
 import type { Channel, Question, UpstreamTerms } from './channel.ts';
 import { dial } from './dial.ts';
+import { isOurLack } from './lack.ts';
 import type { Pool } from './pool.ts';
 
 /** More interim answers than this before the real one are an attack or a fault. */
@@ -396,6 +397,7 @@ export class UpstreamConnection implements Channel {
       case DEAD:
         return;
       case CONNECTING:
+        if (isOurLack(error)) return this.#fail(FAULTS.exhausted, error);
         return this.#fail(this.#shaking ? FAULTS.insecure : FAULTS.refused, error);
       case HEAD:
         return this.#fail(FAULTS.reset);
@@ -410,7 +412,7 @@ export class UpstreamConnection implements Channel {
     // Once a byte of an answer was read, the endpoint has seen the request.
     const seen = this.#held !== undefined || this.#interim > 0;
     // A connection that went stale in the pool is nobody's fault.
-    const counts = asker !== undefined && this.#state !== TUNNEL;
+    const counts = asker !== undefined && this.#state !== TUNNEL && fault.side === 'upstream';
     if (counts && !(fault === FAULTS.reset && this.reused && !seen)) this.pool.faulted();
     this.destroy();
     asker?.failed(seen && fault === FAULTS.reset ? FAULTS.badResponse : fault);

@@ -29,8 +29,8 @@ export interface Surroundings {
   random(): number;
   /** Resolves after so many ms, or when the signal is aborted. */
   pause(ms: number, signal: AbortSignal): Promise<void>;
-  /** Asks whether something serves there. */
-  probe(at: Probed): Promise<Finding>;
+  /** Asks whether something serves there. Undefined if that could not be asked. */
+  probe(at: Probed): Promise<Finding | undefined>;
 }
 
 /** An endpoint as it is configured, and those that serve it: one for each address of its name. */
@@ -276,15 +276,17 @@ export class Group {
       const { version } = this;
       const found = await this.#probe({ endpoint, address, policy, version, service: this.#doc });
       if (signal.aborted) return;
-      member.found(found, clock.monotonic(), policy);
-      this.#settle();
+      if (found !== undefined) {
+        member.found(found, clock.monotonic(), policy);
+        this.#settle();
+      }
       const wait = jittered(policy.interval, policy.jitter, random());
       await pause(Math.max(0, wait - (clock.monotonic() - began)), signal);
     }
   }
 
   /** Nothing that goes wrong with a probe is to be the end of probing. */
-  async #probe(at: Probed): Promise<Finding> {
+  async #probe(at: Probed): Promise<Finding | undefined> {
     try {
       return await this.#world.probe(at);
     } catch (cause) {

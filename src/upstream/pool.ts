@@ -5,6 +5,7 @@ import { type Address, formatAddress } from '../model/address.ts';
 import type { Asker } from './asker.ts';
 import type { Channel } from './channel.ts';
 import { UpstreamConnection } from './connection.ts';
+import { isOurLack } from './lack.ts';
 import type { Security } from './security.ts';
 import { UpstreamSession } from './session.ts';
 
@@ -80,6 +81,11 @@ export class Pool {
   /** Whether the endpoint refused a connection a moment ago. */
   get avoided(): boolean {
     return this.deadlines.now < this.#avoidUntil;
+  }
+
+  /** Connections that are open, or about to be. */
+  get open(): number {
+    return this.#open;
   }
 
   /** Nothing open, nobody waiting. */
@@ -210,6 +216,8 @@ export class Pool {
   }
 
   unreachable(cause: Error | undefined): void {
+    // It was not even tried.
+    if (isOurLack(cause)) return;
     if (!this.avoided)
       this.log.warn(
         { endpoint: formatAddress(this.address), cause: cause?.message ?? 'timeout' },
@@ -251,13 +259,18 @@ export class Pool {
   /** No table names it any more: idle connections close, busy ones when they are done. */
   retire(): void {
     this.#retired = true;
-    for (const connection of [...this.#idle]) connection.destroy();
+    this.rest();
     this.#closeSessions();
+  }
+
+  /** Closes the connections that have nothing to do. */
+  rest(): void {
+    for (const connection of [...this.#idle]) connection.destroy();
   }
 
   /** Leaves whatever is open, at once. */
   destroy(): void {
-    for (const connection of [...this.#idle]) connection.destroy();
+    this.rest();
     for (const session of [...this.#sessions]) session.destroy();
   }
 

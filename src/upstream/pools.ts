@@ -65,6 +65,18 @@ export class Pools {
     }
   }
 
+  /** Connections that are open. */
+  get open(): number {
+    let open = 0;
+    for (const { pool } of this.#pools.values()) open += pool.open;
+    return open;
+  }
+
+  /** Closes the connections that have nothing to do. */
+  rest(): void {
+    for (const { pool } of this.#pools.values()) pool.rest();
+  }
+
   /** Reads certificates and keys that have changed. */
   look(): void {
     for (const { pool } of this.#pools.values()) pool.security?.look();

@@ -5,13 +5,14 @@ import { reasonOf } from '../base/reason.ts';
 import type { Head } from '../http/head.ts';
 import { ownHeader } from '../http/proxyprotocol.ts';
 import type { Address } from '../model/address.ts';
-import type { Fault } from '../model/fault.ts';
+import { FAULTS, type Fault } from '../model/fault.ts';
 import type { HealthPolicy } from '../model/health.ts';
 import type { Service } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
 import type { Asker } from './asker.ts';
 import type { Channel, Question, UpstreamTerms } from './channel.ts';
 import { dial, type Opening } from './dial.ts';
+import { isOurLack } from './lack.ts';
 import { Pool, type WireLimits } from './pool.ts';
 import { hostOf, Security } from './security.ts';
 
@@ -42,8 +43,11 @@ const TERMS: UpstreamTerms = { connect: 1e9, head: 1e9, body: 1e9, keepAlive: 1 
 /** The terms of TLS where a version has none. */
 const PUBLIC: EndpointTls = {};
 
-/** Asks an endpoint whether it serves, in what its version speaks unless the policy says otherwise. */
-export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding> {
+/**
+ * Asks an endpoint whether it serves, in what its version speaks unless the policy says otherwise. Undefined if there
+ * was no asking, for want of something of our own.
+ */
+export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding | undefined> {
   const { path, port, host, timeout, scheme } = policy;
   const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
   const {
@@ -72,14 +76,15 @@ function asked(
   path: string,
   host: string,
   { timeout, status }: HealthPolicy,
-): Promise<Finding> {
+): Promise<Finding | undefined> {
   const [least, most = least] = status.split('-').map(Number) as [number, number?];
   return new Promise((resolve) => {
-    const end = (sound: boolean, says: string) => {
+    const over = (finding: Finding | undefined) => {
       clearTimeout(timer);
       channel.destroy();
-      resolve({ sound, says });
+      resolve(finding);
     };
+    const end = (sound: boolean, says: string) => over({ sound, says });
     const timer = setTimeout(
       () => end(false, channel.connected ? `it did not answer within ${timeout} ms` : tooLate(timeout)),
       timeout,
@@ -94,7 +99,8 @@ function asked(
       },
       more() {},
       upgraded: () => end(false, 'it answers 101'),
-      failed: (fault: Fault) => end(false, inTheMiddle(fault.says)),
+      failed: (fault: Fault) =>
+        fault === FAULTS.exhausted ? over(undefined) : end(false, inTheMiddle(fault.says)),
     };
     const question: Question = {
       lines: `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nuser-agent: spillway\r\n`,
@@ -123,18 +129,19 @@ function securityOf(tls: EndpointTls, endpoint: string): Security {
 }
 
 /** Asks no more than that a connection is accepted, and by TLS that it is the right one's. */
-function knock(address: Address, opening: Opening, timeout: number): Promise<Finding> {
+function knock(address: Address, opening: Opening, timeout: number): Promise<Finding | undefined> {
   return new Promise((resolve) => {
     const socket = dial(address, opening);
-    const end = (sound: boolean, says: string) => {
+    const over = (finding: Finding | undefined) => {
       clearTimeout(timer);
       socket.destroy();
-      resolve({ sound, says });
+      resolve(finding);
     };
+    const end = (sound: boolean, says: string) => over({ sound, says });
     const timer = setTimeout(() => end(false, tooLate(timeout)), timeout);
     const sign = socket instanceof TLSSocket ? 'secureConnect' : 'connect';
     socket.once(sign, () => end(true, 'it accepts connections'));
-    socket.on('error', (error) => end(false, reasonOf(error)));
+    socket.on('error', (error) => (isOurLack(error) ? over(undefined) : end(false, reasonOf(error))));
   });
 }
 

@@ -3,6 +3,7 @@ import type net from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import { dial } from './dial.ts';
+import { isOurLack } from './lack.ts';
 import type { Pool } from './pool.ts';
 import { UpstreamStream } from './stream.ts';
 
@@ -113,6 +114,7 @@ export class UpstreamSession implements Expiring {
   /** Why a stream that got no answer got none. */
   get fault(): Fault {
     if (this.connected) return FAULTS.reset;
+    if (isOurLack(this.#cause)) return FAULTS.exhausted;
     return this.#shaking ? FAULTS.insecure : FAULTS.refused;
   }
 

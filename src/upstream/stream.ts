@@ -297,9 +297,9 @@ export class UpstreamStream implements Channel, Expiring {
     asker?.failed(fault);
   }
 
-  /** Whether it speaks against the endpoint. A connection that went stale, or has no room, does not. */
+  /** Whether it speaks against the endpoint. A connection that went stale, has no room or was never tried does not. */
   #counts(fault: Fault): boolean {
-    if (fault === FAULTS.streamRefused) return false;
+    if (fault === FAULTS.streamRefused || fault === FAULTS.exhausted) return false;
     const seen = this.#answered || this.#interim > 0;
     return seen || fault !== FAULTS.reset || !this.reused || !this.#session.lost;
   }

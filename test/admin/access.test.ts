@@ -112,6 +112,8 @@ test('without tokens only loopback may listen', async (t) => {
       links: new ApprovalLinks(() => undefined, {}, new HandClock()),
       status: {
         handshakes: () => ({}),
+        pressures: () => [],
+        shed: () => ({}),
         certificates: () => [],
         standing: () => [],
         endpoints: () => [],

@@ -135,6 +135,8 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
         [1, 2].map((worker) => ({ worker, pid: 1000 + worker, revision: control.state().revision })),
       unrouted: () => ({ 404: 7 }),
       handshakes: () => ({}),
+      pressures: () => [],
+      shed: () => ({}),
       certificates: () => [],
       standing: (_service, version) => [
         {

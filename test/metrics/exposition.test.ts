@@ -65,6 +65,10 @@ function render(totals = filled()): Promise<string> {
     workers: () => 2,
     unrouted: () => ({ 400: 4, 404: 5 }),
     handshakes: () => ({ full: 3, resumed: 2 }),
+    overload: {
+      pressures: () => [{ worker: 2, pressure: { loop: 0.25, memory: 0.5, descriptors: 1.5 } }],
+      shed: () => ({ descriptors: 6 }),
+    },
     certificates: () => [{ file: '/etc/shop.pem', notAfter: 1_800_000_000 }],
     endpoints: () => [
       {
@@ -116,6 +120,8 @@ test('every number is shown under the name that dashboards rely on', async () =>
     `spillway_endpoint_healthy${at},endpoint="127.0.0.1:9001"} 0`,
     `spillway_endpoint_ejections_total${at},endpoint="127.0.0.1:9001"} 3`,
     `spillway_endpoint_probes_total${at},endpoint="127.0.0.1:9001",result="failed"} 2`,
+    'spillway_overload_pressure{worker="2",resource="descriptors"} 1.5',
+    'spillway_connections_shed_total{reason="descriptors"} 6',
     'spillway_state_revision 12',
     'spillway_workers 2',
     'spillway_unrouted_requests_total{code="400"} 4',

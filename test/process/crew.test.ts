@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { Evidence } from '../../src/control/evidence.ts';
 import type { TrialCounts } from '../../src/model/evidence.ts';
+import type { Resource } from '../../src/model/overload.ts';
 import { settingsOf } from '../../src/model/settings.ts';
 import type { State } from '../../src/model/state.ts';
 import { Crew, type Entrance } from '../../src/process/crew.ts';
@@ -66,7 +67,12 @@ function crewOf(t: TestContext, size: number) {
 
 const READY: Up = { type: 'adopted', revision: 0 };
 const LISTENING: Up = { type: 'listening', address: '127.0.0.1:4242' };
+const ALIVE = alive(undefined);
 const ENTRANCE = entrance('127.0.0.1:4242');
+
+function alive(cause: Resource | undefined): Up {
+  return { type: 'alive', pressure: { loop: 0, memory: 0, descriptors: 0 }, cause };
+}
 
 function entrance(address: string): Entrance {
   const handle = { fd: -1, close() {} };
@@ -159,7 +165,7 @@ test('a worker that is silent for ten looks hangs, and is ended; one that says a
   const { hired } = await serving(t, 2);
   for (let look = 0; look < 10; look++) {
     assert.equal(hired[0]!.killed, false);
-    hired[1]!.ear.heard({ type: 'alive' });
+    hired[1]!.ear.heard(ALIVE);
     t.mock.timers.tick(1_000);
   }
   assert.deepEqual(
@@ -175,14 +181,14 @@ test('the roll tells who was heard of lately, whose loop hangs, and where nobody
   const { crew, hired } = await serving(t, 3);
   assert.deepEqual(crew.roll, { alive: 3, serving: 3, silent: 0, vacant: 0 });
   for (let look = 0; look < 3; look++) {
-    hired[0]!.ear.heard({ type: 'alive' });
+    hired[0]!.ear.heard(ALIVE);
     t.mock.timers.tick(1_000);
   }
   hired[2]!.ear.gone('signal SIGKILL');
   assert.deepEqual(crew.roll, { alive: 1, serving: 1, silent: 1, vacant: 1 });
   hired[0]!.ear.heard({ type: 'leaving', fault: undefined });
   assert.deepEqual(crew.roll, { alive: 1, serving: 0, silent: 1, vacant: 1 });
-  hired[1]!.ear.heard({ type: 'alive' });
+  hired[1]!.ear.heard(ALIVE);
   t.mock.timers.tick(100);
   hired[3]!.ear.heard(READY);
   assert.deepEqual(crew.roll, { alive: 3, serving: 1, silent: 0, vacant: 0 });
@@ -190,15 +196,49 @@ test('the roll tells who was heard of lately, whose loop hangs, and where nobody
   assert.equal(crew.roll.serving, 2);
 });
 
+test('who has too much to bear leaves accepting to others, as long as there are others', async (t) => {
+  const { crew, hired } = await serving(t, 2);
+  const [one, two] = hired.map(({ ear }) => ear);
+  const last = (index: number) => hired[index]!.told.at(-1);
+  const listen = { type: 'listen', listener: ENTRANCE.listener };
+  const unlisten = { type: 'unlisten', address: '127.0.0.1:4242' };
+  one!.heard(alive('memory'));
+  assert.deepEqual([last(0), last(1)], [unlisten, listen]);
+  assert.deepEqual(crew.workers()[0], { worker: 1, pid: 1001, revision: 0, overloaded: 'memory' });
+  assert.equal(crew.roll.serving, 2, 'it serves those it has');
+
+  two!.heard(alive('loop'));
+  assert.deepEqual([last(0), last(1)], [listen, listen], 'all refuse rather than let wait');
+  two!.heard(ALIVE);
+  assert.deepEqual([last(0), last(1)], [unlisten, listen]);
+
+  const other = entrance('127.0.0.1:4343');
+  const listening = crew.listen([ENTRANCE, other]);
+  two!.heard({ type: 'listening', address: '127.0.0.1:4343' });
+  await listening;
+  assert.deepEqual(last(0), unlisten, 'a reload waits for nobody who accepts nothing');
+  two!.gone('signal SIGKILL');
+  assert.deepEqual(hired[0]!.told.slice(-2), [listen, { type: 'listen', listener: other.listener }]);
+  one!.heard(ALIVE);
+  assert.deepEqual(last(0), { type: 'listen', listener: other.listener });
+});
+
 test('counts go to the totals under the number of the worker, and unrouted ones add up over all', async (t) => {
   const { crew, hired, added } = await serving(t, 2);
   const count = counts({ service: 'a', version: 'stable' });
-  hired[0]!.ear.heard({ type: 'counts', counts: [count], unrouted: { 'no-service': 2 }, handshakes: {} });
+  hired[0]!.ear.heard({
+    type: 'counts',
+    counts: [count],
+    unrouted: { 'no-service': 2 },
+    handshakes: {},
+    shed: {},
+  });
   hired[1]!.ear.heard({
     type: 'counts',
     counts: [count, count],
     unrouted: { 'no-service': 3 },
     handshakes: {},
+    shed: {},
   });
   hired[1]!.ear.gone('signal SIGKILL');
   assert.deepEqual(added, [

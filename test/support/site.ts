@@ -5,6 +5,7 @@ import { FAULT_KINDS } from '../../src/model/fault.ts';
 import { type Config, type ProxySettings, settingsOf } from '../../src/model/settings.ts';
 import type { Service, Split, State, Version } from '../../src/model/state.ts';
 import { PLAIN, type Speech } from '../../src/model/tls.ts';
+import type { Load } from '../../src/proxy/overload.ts';
 import { DataPlane } from '../../src/proxy/plane.ts';
 import { HandClock } from './clock.ts';
 import { patiently } from './patience.ts';
@@ -41,6 +42,7 @@ export interface SiteOptions {
   readonly settings?: Omit<Partial<Config>, 'listen' | 'services'>;
   readonly at?: string;
   readonly log?: Log;
+  readonly load?: () => Load;
   readonly speech?: Partial<Speech>;
 }
 
@@ -92,11 +94,12 @@ export class Site {
   readonly #clients: Peer[] = [];
   #revision = 0;
 
-  private constructor(settings: ProxySettings, clock: HandClock, log: Log) {
+  private constructor(settings: ProxySettings, clock: HandClock, log: Log, load?: () => Load) {
     this.clock = clock;
     this.plane = new DataPlane(settings, {
       clock,
       log,
+      ...(load && { load }),
       accessLog: {
         write: (text) => {
           const line = JSON.parse(text) as Line;
@@ -112,9 +115,9 @@ export class Site {
   static async open(
     t: TestContext,
     services: Readonly<Record<string, Draft>>,
-    { settings = {}, at = '127.0.0.1:0', log = silent, speech = {} }: SiteOptions = {},
+    { settings = {}, at = '127.0.0.1:0', log = silent, load, speech = {} }: SiteOptions = {},
   ): Promise<Site> {
-    const site = new Site(settingsFor(settings), new HandClock(), log);
+    const site = new Site(settingsFor(settings), new HandClock(), log, load);
     t.after(async () => {
       for (const client of site.#clients) client.socket.destroy();
       await site.plane.drain(0);

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createHttp2Server, createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { parseAddress } from '../../src/model/address.ts';
 import { HEALTH, type HealthPolicy } from '../../src/model/health.ts';
 import type { Service } from '../../src/model/state.ts';
-import { type Finding, probe } from '../../src/upstream/probe.ts';
+import { type Finding, type Probed, probe } from '../../src/upstream/probe.ts';
 import { Authority } from '../support/certificates.ts';
 import { endpoint as h2c } from '../support/h2c.ts';
 import { introduced } from '../support/introduced.ts';
@@ -18,14 +21,21 @@ import { reachable } from '../support/peer.ts';
 import type { Draft } from '../support/site.ts';
 import { docOf } from './world.ts';
 
-function probed(
+async function probed(
   endpoint: string,
   policy: Partial<HealthPolicy> = {},
   draft: Partial<Draft> = {},
 ): Promise<Finding> {
   const service = docOf({ versions: { v: [endpoint] }, ...draft });
   const address = reachable(endpoint);
-  return probe({ endpoint, address, policy: { ...HEALTH, ...policy }, version: 'v', service });
+  return foundBy({ endpoint, address, policy: { ...HEALTH, ...policy }, version: 'v', service });
+}
+
+/** What a probe that could be made has found. */
+async function foundBy(at: Probed): Promise<Finding> {
+  const found = await probe(at);
+  assert.ok(found !== undefined);
+  return found;
 }
 
 /** An origin that answers with this status, and what it was asked. */
@@ -112,7 +122,7 @@ test('an endpoint that speaks TLS is asked by TLS, and must be the right one', a
   });
   const endpoint = `127.0.0.1:${(secure.address() as AddressInfo).port}`;
   const found = (service: Partial<Service>, policy: Partial<HealthPolicy>) =>
-    probe({
+    foundBy({
       endpoint,
       address: reachable(endpoint),
       policy: { ...HEALTH, ...policy },
@@ -228,4 +238,22 @@ test('an endpoint that expects a PROXY header is told that nobody is behind it, 
         await eventually('the header', () => door.headers.length > before);
         assert.equal(door.headers.at(-1), own);
       }
+});
+
+test('without a descriptor of our own nothing is found out about endpoints, and requests are not their failures', async (t) => {
+  const { address } = await answering(t, 200);
+  const script = fileURLToPath(new URL('./lacking.js', import.meta.url));
+  const { stdout } = await promisify(execFile)('prlimit', [
+    '--nofile=1024:1024',
+    process.execPath,
+    script,
+    address,
+  ]);
+  assert.deepEqual(JSON.parse(stdout), {
+    before: { sound: true, says: 'it accepts connections' },
+    lacking: ['unknown', 'unknown'],
+    fault: 'exhausted',
+    avoided: false,
+    after: { sound: true, says: 'it answers 200' },
+  });
 });

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+import type { OverloadSettings } from '../model/overload.ts';
+import type { Load } from '../proxy/overload.ts';
+
+const MEGABYTE = 2 ** 20;
+/** Measures wait for their turn like everything else: so often, ms. */
+const MEASURE = 50;
+/** Whatever a machine has, a worker may have so many megabytes; one at rest has 60 to 110. */
+const LEAST_MEMORY = 256;
+/** What is left is for peaks, and for what does not belong to us. */
+const MEMORY_SHARE = 0.9;
+
+/** Measures, from now on, what this process has to bear; each call tells of the time since the last one. */
+export function loadMeter(): () => Load {
+  const delays = monitorEventLoopDelay({ resolution: MEASURE });
+  delays.enable();
+  return () => {
+    const loopDelay = Math.max(0, delays.max / 1e6 - MEASURE);
+    delays.reset();
+    return { loopDelay, memory: process.memoryUsage.rss() / MEGABYTE };
+  };
+}
+
+/** What each of so many workers bears on this machine, if nobody says otherwise. */
+export function bearable(workers: number): Pick<OverloadSettings, 'memory' | 'descriptors'> {
+  const limit = process.constrainedMemory();
+  const machine = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  // The primary has its part, and no process gets more than its heap may grow to.
+  const part = Math.min(machine / (workers + 1), getHeapStatistics().heap_size_limit);
+  return {
+    memory: Math.max(LEAST_MEMORY, Math.floor((MEMORY_SHARE * part) / MEGABYTE)),
+    descriptors: mostDescriptors(),
+  };
+}
+
+function mostDescriptors(): number {
+  try {
+    const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
+  } catch {
+    // Only Linux tells it like this.
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { request, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { origin, type Site, shop, startSite, until } from './site.ts';
+
+const run = promisify(execFile);
+
+/** One GET on a connection of its own. */
+function get(url: string): Promise<{ readonly status: number; readonly retryAfter: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { agent: false }, (answer) => {
+      answer.resume();
+      answer.on('error', reject);
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, retryAfter: answer.headers['retry-after'] }),
+      );
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+async function metrics(site: Site): Promise<string> {
+  return (await fetch(`${site.admin}/metrics`)).text();
+}
+
+test('with no room for more connections every client is answered: by its version, or that it shall come again', async (t) => {
+  const held: ServerResponse[] = [];
+  const slow = await origin(t, (_request, response) => void held.push(response));
+  const site = await startSite(t, shop(slow, slow, { overload: { descriptors: 128 } }));
+  const statuses: number[] = [];
+  const ask = async () => {
+    const { status, retryAfter } = await get(site.proxy);
+    if (status === 503) assert.equal(retryAfter, '1');
+    statuses.push(status);
+  };
+  const answers: Promise<void>[] = [];
+  // 128 less 96 for other things, half of it for clients: 16 a worker. Whichever is full leaves the rest to the other.
+  await until(async () => {
+    answers.push(ask());
+    return held.length === 32 ? true : undefined;
+  });
+  await until(async () =>
+    (await site.status()).workers.every(({ overloaded }) => overloaded === 'descriptors') ? true : undefined,
+  );
+  await site.logged('too much to bear: no new connections');
+  for (let i = 0; i < 20; i++) answers.push(ask());
+  await until(async () => (statuses.length === answers.length - 32 ? true : undefined));
+  assert.deepEqual(new Set(statuses), new Set([503]));
+  await until(async () => {
+    const shed = /^spillway_connections_shed_total\{reason="descriptors"\} (\d+)$/m.exec(await metrics(site));
+    return Number(shed?.[1]) === statuses.length ? true : undefined;
+  });
+  assert.match(await metrics(site), /^spillway_overload_pressure\{worker="1",resource="descriptors"\} 1$/m);
+  for (const response of held) response.end('served');
+  await Promise.all(answers);
+  assert.equal(statuses.filter((status) => status === 200).length, 32);
+
+  await site.logged('new connections are taken again');
+  const next = until(async () => ((await get(site.proxy)).status === 200 ? true : undefined));
+  const served = held.length;
+  await until(async () => (held.length > served ? true : undefined));
+  for (const response of held.slice(served)) response.end();
+  await next;
+});
+
+test('when the system has no descriptor left, who is served is served, and nobody blames the endpoint', async (t) => {
+  const calm = await origin(t, (_request, response) => void response.end('served'));
+  const site = await startSite(
+    t,
+    shop(calm, calm, {
+      workers: 1,
+      // It is not told how few there are.
+      overload: { descriptors: 100_000 },
+      timeouts: { head: 600_000, keepAlive: 600_000 },
+    }),
+  );
+  const { hostname, port } = new URL(site.proxy);
+  const client = () => connect({ host: hostname, port: Number(port) });
+  const idle = client();
+  await once(idle, 'connect');
+  const pid = (await site.status()).workers[0]!.pid;
+  const open = async () => (await readdir(`/proc/${pid}/fd`)).length;
+  const most = (await open()) + 10;
+  await run('prlimit', [`--pid=${pid}`, `--nofile=${most}:${most}`]);
+  const crowd = Array.from({ length: 60 }, () => client().on('error', () => {}));
+  t.after(() => {
+    for (const socket of [idle, ...crowd]) socket.destroy();
+  });
+  await until(async () => ((await open()) >= most ? true : undefined));
+
+  const heard = { text: '' };
+  idle.on('data', (data) => {
+    heard.text += data;
+  });
+  const ask = async (answer: RegExp) => {
+    heard.text = '';
+    idle.write('GET / HTTP/1.1\r\nhost: shop.example\r\n\r\n');
+    await until(async () => (answer.test(heard.text) ? true : undefined));
+  };
+  await ask(/^HTTP\/1\.1 503 .*"fault":"exhausted"/s);
+  for (const socket of crowd) socket.destroy();
+  await until(async () => ((await open()) < most - 2 ? true : undefined));
+  await ask(/^HTTP\/1\.1 200 .*served$/s);
+  assert.equal((await site.get()).text, 'served');
+});
