@@ -220,7 +220,12 @@ export async function runSpillway(source: Source): Promise<Running> {
       reload() {
         crew.reopen();
         // One after the other, so that of two files read in a row the later one stays.
-        return turns.take(reload).catch((fault: unknown) => logReloadFault(log, fault));
+        return turns.take(async () => {
+          await notify(log, 'RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+          await reload().catch((fault: unknown) => logReloadFault(log, fault));
+          // A config that is bad changes nothing, so what was ready is.
+          if (!leaving) await notify(log, 'READY=1');
+        });
       },
       async stop() {
         leaving = true;
