@@ -9,6 +9,7 @@ import type { Actor } from '../model/record.ts';
 import type { Role } from '../model/settings.ts';
 import { type Access, allow } from './access.ts';
 import { refuseCrossSite, refuseForeignHost } from './browser.ts';
+import { lazily } from './compilers.ts';
 import { describeRoutes } from './openapi.ts';
 import { JSON_ONLY, Problem, problemOf } from './problem.ts';
 import { nameSchemas } from './schemas.ts';
@@ -55,6 +56,7 @@ export function createServer(
     connectionTimeout: 60_000,
     keepAliveTimeout: 60_000,
     http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
+    schemaController: { compilersFactory: lazily },
     // Nothing is bent into shape: what does not fit the schema is refused. Optimising validators takes longer than
     // they ever run.
     ajv: {
