@@ -24,15 +24,13 @@ import type { Pace } from './pace.ts';
 import { forwardedOn } from './provenance.ts';
 import type { Requester } from './requester.ts';
 import type { Traffic } from './traffic.ts';
-import { WebSocketTap } from './websocket.ts';
+import { type Ends, Tunnel } from './tunnel.ts';
 
 const CONTENT_TYPE = ascii('content-type');
 const IDEMPOTENCY_KEY = ascii('idempotency-key');
 
 /** An answer that has taken longer than this is a stream like any other, ms. */
 const LONG = 10_000;
-/** Both sides of a WebSocket have so long to say their last, ms. */
-const CLOSING = 5000;
 
 /**
  * One request and its response, from first byte to record. A requester has one for as long as it has a
@@ -43,7 +41,7 @@ const CLOSING = 5000;
  * is told through the Patron methods, what the client does through the others, and every way out leads through
  * `#record`, exactly once.
  */
-export class Exchange implements Patron {
+export class Exchange implements Patron, Ends {
   /** Whose request it is. */
   client!: Requester;
   readonly #context: Context;
@@ -70,9 +68,8 @@ export class Exchange implements Patron {
   #bytesOut = 0;
   /** When a tunnel or an event stream was opened, monotonic ms; negative if it is neither. */
   #openedAt = -1;
-  #webSocket: WebSocketTap | undefined;
-  /** When its end was begun because its version has left, monotonic ms; negative before. */
-  #leftAt = -1;
+  /** What it has become, if the endpoint agreed to another protocol. */
+  #tunnel: Tunnel | undefined;
 
   readonly #host = new Host();
 
@@ -117,8 +114,7 @@ export class Exchange implements Patron {
     this.#bytesIn = bytesIn;
     this.#bytesOut = 0;
     this.#openedAt = -1;
-    this.#webSocket = undefined;
-    this.#leftAt = -1;
+    this.#tunnel = undefined;
   }
 
   /** The service that the host and path lead to, or why there is none. */
@@ -243,10 +239,9 @@ export class Exchange implements Patron {
   }
 
   more(buffer: Buffer, from: number, to: number, end: End): void {
-    if (this.#status === 101) this.#tunnelMore(buffer, from, to, end);
-    else {
-      this.#relayed(this.client.more(buffer, from, to, end), to - from, end);
-    }
+    if (this.#tunnel === undefined) this.#relayed(this.client.more(buffer, from, to, end), to - from, end);
+    else if (end === undefined) this.#tunnel.down(buffer, from, to);
+    else this.#tunnelOver();
   }
 
   upgraded(buffer: Buffer, head: Head, from: number, to: number): void {
@@ -255,8 +250,7 @@ export class Exchange implements Patron {
     this.#status = 101;
     this.#open(now);
     const protocol = head.value(buffer, head.upgrade);
-    if (protocol.toLowerCase() === 'websocket') this.#webSocket = new WebSocketTap();
-    this.#webSocket?.down.pass(buffer, from, to);
+    this.#tunnel = new Tunnel(this, protocol, buffer, from, to);
     const lines = responseLines(buffer, head) + this.#versionLines();
     const room = this.client.upgraded(lines, protocol, buffer, from, to);
     this.#relayed(room, to - from, undefined);
@@ -268,11 +262,12 @@ export class Exchange implements Patron {
     this.#attempts.via!.traffic.ledger.streamBegins();
   }
 
-  #tunnelMore(buffer: Buffer, from: number, to: number, end: End): void {
-    if (end !== undefined) return this.#tunnelOver();
-    const until = this.#webSocket === undefined ? to : this.#webSocket.down.pass(buffer, from, to);
-    this.#relayed(this.client.more(buffer, from, until, undefined), until - from, undefined);
-    this.#sayClose();
+  toClient(buffer: Buffer, from: number, to: number): void {
+    this.#relayed(this.client.more(buffer, from, to, undefined), to - from, undefined);
+  }
+
+  toEndpoint(buffer: Buffer, from: number, to: number): void {
+    if (this.#attempts.channel?.write(buffer, from, to, undefined) === false) this.client.pause();
   }
 
   /** A tunnel ends when somebody leaves it, or its version; there is nothing wrong with that. */
@@ -324,9 +319,7 @@ export class Exchange implements Patron {
 
   tunnelled(buffer: Buffer, from: number, to: number): void {
     this.#bytesIn += to - from;
-    const until = this.#webSocket === undefined ? to : this.#webSocket.up.pass(buffer, from, to);
-    if (this.#attempts.channel?.write(buffer, from, until, undefined) === false) this.client.pause();
-    this.#sayClose();
+    this.#tunnel!.up(buffer, from, to);
   }
 
   tunnelEnded(): void {
@@ -345,7 +338,7 @@ export class Exchange implements Patron {
 
   clientGone(fault: Fault): void {
     if (!this.#active) return;
-    if (this.#status === 101) this.#record(101, this.leaving ? FAULTS.evicted : undefined);
+    if (this.#tunnel !== undefined) this.#record(101, this.leaving ? FAULTS.evicted : undefined);
     else this.#record(fault.status, fault);
   }
 
@@ -365,7 +358,7 @@ export class Exchange implements Patron {
 
   /** Whether its end has been begun because its version has left. */
   get leaving(): boolean {
-    return this.#leftAt >= 0;
+    return this.#tunnel?.leaving ?? false;
   }
 
   /** The version that it is a stream of; undefined if it is none, or was asked for by name or as a rescue. */
@@ -377,27 +370,12 @@ export class Exchange implements Patron {
 
   /** Ends a stream: a WebSocket by close frames both ways, and soon for good; all else at once, so that it shows. */
   evict(now: number): void {
-    if (this.#status !== 101) {
+    if (this.#tunnel === undefined) {
       this.#record(this.#status, FAULTS.evicted);
       this.client.cut();
-    } else if (this.#webSocket === undefined || (this.leaving && now - this.#leftAt >= CLOSING)) {
-      this.#leftAt = now;
+    } else if (this.#tunnel.leave(now)) {
       this.#tunnelOver();
-    } else if (!this.leaving) {
-      this.#leftAt = now;
-      this.#webSocket.down.close();
-      this.#webSocket.up.close();
-      this.#sayClose();
     }
-  }
-
-  /** Close frames go out as soon as a frame of either side has come to its end. */
-  #sayClose(): void {
-    if (!this.leaving) return;
-    const down = this.#webSocket?.down.take();
-    if (down !== undefined) this.client.more(down, 0, down.length, undefined);
-    const up = this.#webSocket?.up.take();
-    if (up !== undefined) this.#attempts.channel?.write(up, 0, up.length, undefined);
   }
 
   // ---- the end
