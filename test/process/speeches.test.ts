@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import { test } from 'node:test';
+import type tls from 'node:tls';
 import { silent } from '../../src/base/log.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { Speeches } from '../../src/process/speeches.ts';
 import { Authority } from '../support/certificates.ts';
+import { HandClock } from '../support/clock.ts';
+import { always, Origin } from '../support/origin.ts';
+import { connectSecurely } from '../support/secure.ts';
+import { get, Site } from '../support/site.ts';
 
 test('the key that seals sessions outlives a new certificate, but neither another authority of clients nor another listener', (t) => {
   const [ca, other] = [new Authority(t), new Authority(t, 'Another authority')];
@@ -26,4 +31,53 @@ test('the key that seals sessions outlives a new certificate, but neither anothe
   assert.notEqual(sealed('127.0.0.1:444'), first);
   copyFileSync(other.file, ca.file);
   assert.notEqual(sealed(), first);
+});
+
+test('sessions are resumed at any worker until their key has had its 12 hours, and then begin anew', async (t) => {
+  const ca = new Authority(t);
+  const { certFile: cert, keyFile: key } = ca.issue('DNS:a.example');
+  const clock = new HandClock();
+  const speeches = new Speeches(clock, silent);
+  t.after(() => speeches.close());
+  const address = '127.0.0.1:443';
+  const listener = { address, tls: { certificates: [{ cert, key }] } };
+  speeches.adopt(speeches.read([{ listener, socket: { address } }]));
+  const origin = await Origin.open(t, always('ok'));
+  const open = () =>
+    Site.open(t, { app: { versions: { v: [origin.address] } } }, { speech: speeches.all[address]! });
+  const [first, second] = [await open(), await open()];
+
+  /** One request, on a connection that comes back to a session if there is one. */
+  const visit = async (worker: Site, version: tls.SecureVersion, session?: Buffer) => {
+    const peer = await connectSecurely(worker.address, {
+      ca: ca.cert,
+      servername: 'a.example',
+      minVersion: version,
+      maxVersion: version,
+      ...(session && { session }),
+    });
+    peer.say(get());
+    assert.equal((await peer.message()).body, 'ok');
+    const resumed = peer.tls.isSessionReused();
+    peer.socket.destroy();
+    return { resumed, session: peer.session() };
+  };
+  const versions = ['TLSv1.2', 'TLSv1.3'] as const;
+  const old = new Map<string, Buffer>();
+  for (const version of versions) {
+    old.set(version, (await visit(first, version)).session!);
+    assert.equal((await visit(second, version, old.get(version))).resumed, true);
+  }
+
+  const sealed = speeches.all[address]!.tls!.ticketKey;
+  clock.wind(12 * 3_600_000 + 1);
+  await new Promise<void>((resolve) => speeches.watch(resolve));
+  assert.notEqual(speeches.all[address]!.tls!.ticketKey, sealed);
+  for (const worker of [first, second]) worker.plane.speak({ [worker.address]: speeches.all[address]! });
+
+  for (const version of versions) {
+    const anew = await visit(first, version, old.get(version));
+    assert.equal(anew.resumed, false);
+    assert.equal((await visit(second, version, anew.session)).resumed, true);
+  }
 });

@@ -156,3 +156,33 @@ test('curl is served by name, refuses the certificate of another, and needs one 
   assert.equal(typeof (await curl(closed, 'shop.example')), 'number');
   assert.equal(typeof (await curl(closed, 'shop.example', ...showing(foreign))), 'number');
 });
+
+test('h2load loses none of its requests, by TLS and in plain, in HTTP/2 and 1.1', async (t) => {
+  if (!need(t, 'h2load')) return;
+  const served = new Authority(t).issue('DNS:shop.example');
+  const config = shop(await named(t, 'stable'), await named(t, 'canary'), {
+    listen: [
+      {
+        address: '127.0.0.1:0',
+        tls: { certificates: [{ cert: served.certFile, key: served.keyFile }] },
+      },
+      { address: '127.0.0.1:0' },
+    ],
+  });
+  const site = await startSite(t, config);
+  const addresses = await until(async () => {
+    const heard = site.lines.filter(({ msg }) => msg === 'listening').map((line) => String(line['address']));
+    return heard.length === 2 ? heard : undefined;
+  });
+  const load = async (url: string, ...more: string[]) => {
+    const size = ['--requests=500', '--clients=10', '--max-concurrent-streams=10'];
+    const { stdout } = await run('h2load', [...size, ...more, url]);
+    assert.match(stdout, /500 succeeded, 0 failed, 0 errored/);
+    return /^Application protocol: (\S+)$/m.exec(stdout)?.[1];
+  };
+  const [secure, plain] = addresses as [string, string];
+  assert.equal(await load(`https://${secure}/`), 'h2');
+  assert.equal(await load(`https://${secure}/`, '--h1'), 'http/1.1');
+  assert.equal(await load(`http://${plain}/`), 'h2c');
+  assert.equal(await load(`http://${plain}/`, '--h1'), 'http/1.1');
+});
