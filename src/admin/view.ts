@@ -49,7 +49,7 @@ export function viewRollout(rollout: Rollout, state: State, insight: Insight, no
   const verdict = insight.verdict(rollout.id);
   return {
     ...shownRollout(rollout),
-    status: status(rollout, now, verdict),
+    status: status(rollout, now, verdict, insight.gates(rollout.id)),
     ...(verdict && { verdict }),
     rollbackReady: rollbackReady(state, rollout, verdict),
   };

@@ -37,7 +37,7 @@ export interface ControllerParts {
   readonly evidence: Pick<Evidence, 'take' | 'note' | 'inherit' | 'seen' | 'harm' | 'missing' | 'baseline'>;
   /** Whether it is for this controller to decide. Default: there is no other. */
   readonly lead?: Lead;
-  readonly errands: Pick<Errands, 'attend' | 'reports' | 'rest' | 'close'>;
+  readonly errands: Pick<Errands, 'attend' | 'reports' | 'heard' | 'rest' | 'close'>;
   readonly samples: Pick<Samples, 'attend' | 'take' | 'heard' | 'close'>;
   readonly observations: Pick<Observations, 'attend'>;
   readonly recordings: Recordings;
@@ -135,6 +135,10 @@ export class Controller implements Insight {
 
   samples(rollout: string): readonly Sample[] {
     return this.#parts.samples.heard(rollout);
+  }
+
+  gates(rollout: string): Readonly<Record<string, string>> {
+    return this.#parts.errands.heard(rollout);
   }
 
   traffic(service: string, baseline: string): Flow {

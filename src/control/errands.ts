@@ -28,6 +28,8 @@ interface Run {
   readonly rollout: string;
   readonly stop: AbortController;
   readonly over: Promise<void>;
+  /** What a gate that stays shut has said, and its name. */
+  heard?: readonly [gate: string, says: string];
   /** What there is to say of it, until it stands in the rollout no more. */
   report?: RolloutEvent;
 }
@@ -66,6 +68,15 @@ export class Errands {
   reports(rollout: string): readonly RolloutEvent[] {
     return [...this.#runs.values()].flatMap((run) =>
       run.rollout === rollout && run.report !== undefined ? [run.report] : [],
+    );
+  }
+
+  /** Why gates that are being asked stay shut, by name. */
+  heard(rollout: string): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      [...this.#runs.values()].flatMap((run) =>
+        run.rollout === rollout && run.heard !== undefined ? [run.heard] : [],
+      ),
     );
   }
 
@@ -123,9 +134,11 @@ export class Errands {
       case 'gate': {
         const gate = gateOf(rollout.plan, errand.gate);
         if (gate === undefined) return done;
-        const { answer, says } = await awaitGate(gate, circumstances, world, signal, (heard) =>
-          log.info({ rollout: id, gate: gate.name, says: heard.says }, 'a gate stays shut'),
-        );
+        const { answer, says } = await awaitGate(gate, circumstances, world, signal, (heard) => {
+          const run = this.#runs.get(errand.id);
+          if (run !== undefined) run.heard = [gate.name, heard.says];
+          log.info({ rollout: id, gate: gate.name, says: heard.says }, 'a gate stays shut');
+        });
         // At the end an answer changes nothing any more.
         return isEnded(circumstances().rollout.phase)
           ? done

@@ -14,6 +14,8 @@ export interface Insight {
   missing(rollout: string): readonly string[];
   /** What was last heard of the series that a rollout is judged by. */
   samples(rollout: string): readonly Sample[];
+  /** Why gates that are being asked stay shut, by name. */
+  gates(rollout: string): Readonly<Record<string, string>>;
   /** The traffic of a service in the last minute, and what `baseline` was like in the minutes before. */
   traffic(service: string, baseline: string): Flow;
   readonly outcomes: Outcomes;

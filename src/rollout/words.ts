@@ -1,6 +1,8 @@
+import { own } from '../base/own.ts';
 import type { Needs, Phase, Plan, Rollout, Step } from '../model/rollout.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { gatesOf } from './gates.ts';
+import { windowAt } from './window.ts';
 
 /** How rollouts are told to people. Everything here is one line, and without a full stop where it is a part. */
 
@@ -60,8 +62,16 @@ function door(phase: Extract<Phase, { at: 'waiting' }>, { steps }: Plan): string
   }
 }
 
-/** The same with why, how long, and what is missing: a sentence or two for `status`. */
-export function status(rollout: Rollout, now: number, verdict?: Verdict): string {
+/**
+ * The same with why, how long, and what is missing: a sentence or two for `status`. `heard`: why gates that are
+ * being asked stay shut, by name.
+ */
+export function status(
+  rollout: Rollout,
+  now: number,
+  verdict?: Verdict,
+  heard: Readonly<Record<string, string>> = {},
+): string {
   const { phase, plan } = rollout;
   const place = where(rollout);
   const gone = duration(Math.max(0, now - phase.since) / 1000);
@@ -69,7 +79,10 @@ export function status(rollout: Rollout, now: number, verdict?: Verdict): string
     case 'waiting': {
       const names = gatesOf(plan, phase)
         .filter(({ name }) => !phase.passed.includes(name))
-        .map(({ name, kind }) => `${kind} "${name}"`);
+        .map((gate) => {
+          const says = gate.kind === 'window' ? windowAt(gate, now).says : own(heard, gate.name);
+          return `${gate.kind} "${gate.name}"${says ? ` (${says})` : ''}`;
+        });
       if (phase.door === 'promotion' && rollout.stranded !== undefined)
         names.push(`a way back (${rollout.stranded})`);
       return `${place} for ${names.join(', ')}, since ${gone}`;

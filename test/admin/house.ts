@@ -37,6 +37,7 @@ export const BLIND: Insight = {
   verdict: () => undefined,
   missing: () => [],
   samples: () => [],
+  gates: () => ({}),
   traffic: () => ({ perSecond: 0, errorRate: 0, latency: [] }),
   outcomes: { rollbacks: new Map(), decisions: { count: 0, seconds: 0 } },
 };

@@ -68,7 +68,13 @@ async function underControl(
       return since === undefined ? undefined : clock.monotonic() - since;
     },
   };
-  const errands = { attend() {}, reports: () => reports.splice(0), rest() {}, async close() {} };
+  const errands = {
+    attend() {},
+    reports: () => reports.splice(0),
+    heard: () => ({}),
+    rest() {},
+    async close() {},
+  };
   const samples = {
     fresh: undefined as Readonly<Record<string, boolean | null>> | undefined,
     attend() {},

@@ -209,7 +209,7 @@ export class Helm {
       lead: node.fleet ?? ALONE,
       clock,
       roster: { goneFor: () => undefined },
-      errands: { attend() {}, reports: () => [], rest() {}, async close() {} },
+      errands: { attend() {}, reports: () => [], heard: () => ({}), rest() {}, async close() {} },
       samples: { attend() {}, take: () => undefined, heard: () => [], async close() {} },
       recordings: { add() {}, async flush() {}, async retain() {} },
       ways: { attend() {}, news: () => [], async close() {} },

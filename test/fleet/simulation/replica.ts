@@ -222,6 +222,7 @@ function errandsOf(control: Control) {
         type: 'done' as const,
         errand: errand.id,
       })),
+    heard: () => ({}),
     rest() {},
     async close() {},
   };
