@@ -38,16 +38,28 @@ export function namesOf({ cert }: KeyPair): string[] {
   return names.map((name) => name.toLowerCase());
 }
 
-/** Certificates for the very same names, such as one of RSA and one of ECDSA, are one offer. */
+/**
+ * Which certificates are shown under which names: under each the first of every kind of key, such as one of RSA and
+ * one of ECDSA, that holds it. Names with the same ones are one offer; that of the first certificate comes first.
+ */
 export function offers(pairs: readonly KeyPair[]): (readonly [names: readonly string[], KeyPair[]])[] {
-  const byNames = new Map<string, readonly [string[], KeyPair[]]>();
+  const byName = new Map<string, Map<string, KeyPair>>();
   for (const pair of pairs) {
-    const names = namesOf(pair).sort();
-    const kind = new X509Certificate(pair.cert).publicKey.asymmetricKeyType;
-    const offer = byNames.get(names.join(' '));
-    if (offer === undefined) byNames.set(names.join(' '), [names, [pair]]);
-    else if (offer[1].every((each) => new X509Certificate(each.cert).publicKey.asymmetricKeyType !== kind))
-      offer[1].push(pair);
+    const kind = new X509Certificate(pair.cert).publicKey.asymmetricKeyType!;
+    const names = namesOf(pair);
+    // One without any is for who asks for none.
+    for (const name of names.length > 0 ? names : ['']) {
+      const kinds = byName.get(name) ?? new Map<string, KeyPair>();
+      byName.set(name, kinds);
+      if (!kinds.has(kind)) kinds.set(kind, pair);
+    }
   }
-  return [...byNames.values()];
+  const offered = new Map<string, readonly [string[], KeyPair[]]>();
+  for (const [name, kinds] of byName) {
+    const shown = [...kinds.values()];
+    const same = shown.map((pair) => pairs.indexOf(pair)).join();
+    if (offered.has(same)) offered.get(same)![0].push(name);
+    else offered.set(same, [[name], shown]);
+  }
+  return [...offered.values()];
 }

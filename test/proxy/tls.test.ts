@@ -100,6 +100,8 @@ test('everybody is shown a certificate of the name asked for, of a kind they can
     ca.issue('DNS:second.example'),
     ca.issueRsa('DNS:old.example'),
     ca.issue('DNS:new.example'),
+    ca.issue('DNS:both.example', 'DNS:more.example'),
+    ca.issueRsa('DNS:both.example', 'DNS:fewer.example'),
   ];
   const ciphers = 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256';
   const { site } = await secureSite(t, certificates, { ciphers });
@@ -117,6 +119,9 @@ test('everybody is shown a certificate of the name asked for, of a kind they can
       ['old.example', means, 'rsa old.example'],
       ['old.example', old, 'rsa old.example'],
       ['new.example', means, 'ec new.example'],
+      ['both.example', means, 'ec both.example'],
+      ['both.example', old, 'rsa both.example'],
+      ['fewer.example', means, 'rsa both.example'],
       ['unknown.example', old, 'rsa first.example'],
       ['', means, 'ec first.example'],
       ['', old, 'rsa first.example'],
