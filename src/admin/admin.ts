@@ -21,7 +21,8 @@ import { changeRoutes } from './changes.ts';
 import { healthRoutes } from './health.ts';
 import { type Observer, observationRoutes } from './observations.ts';
 import { readRoutes } from './reads.ts';
-import { type Recordings, rolloutRoutes } from './rollouts.ts';
+import { type Recordings, recordingRoute } from './recordings.ts';
+import { rolloutRoutes } from './rollouts.ts';
 import { createServer } from './server.ts';
 import type { Status } from './status.ts';
 import { Streams } from './streams.ts';
@@ -116,12 +117,12 @@ export function createAdmin(options: AdminOptions): Admin {
       rolloutRoutes(app, {
         commands,
         insight,
-        recordings: options.recordings,
         changes,
         clock,
         links,
         catalogue: () => options.catalogue(),
       });
+      recordingRoute(app, { commands, recordings: options.recordings, status });
       observationRoutes(app, options.observations);
       healthRoutes(app, { status, exposition, metricsNeed });
     },

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import { type Commands, type Order, Refusal } from '../control/commands.ts';
@@ -37,16 +36,9 @@ import { answers, named } from './schemas.ts';
 import { listStrategies } from './strategies.ts';
 import { viewRollout } from './view.ts';
 
-/** What rollouts were judged by. Implemented by the store. */
-export interface Recordings {
-  /** In pieces that end anywhere; nothing if there is none. */
-  read(rollout: string): AsyncIterable<string>;
-}
-
 interface RolloutSources {
   readonly commands: Commands;
   readonly insight: Insight;
-  readonly recordings: Recordings;
   readonly changes: Changes;
   readonly clock: Clock;
   readonly links: Pick<ApprovalLinks, 'configured'>;
@@ -68,7 +60,7 @@ const SUMMARIES: Readonly<Record<OrderName, string>> = {
 /** The routes that begin, steer and show rollouts. */
 export function rolloutRoutes(
   app: FastifyInstance,
-  { commands, insight, recordings, changes, clock, links, catalogue }: RolloutSources,
+  { commands, insight, changes, clock, links, catalogue }: RolloutSources,
 ): void {
   app.post<{ Params: ServicePath; Body: RolloutRequest; Querystring: StartQuery }>(
     '/v1/services/:service/rollouts',
@@ -190,23 +182,6 @@ export function rolloutRoutes(
       },
     },
     async ({ params }): Promise<DecisionList> => ({ decisions: await commands.decisions(params.id) }),
-  );
-
-  app.get<{ Params: RolloutPath }>(
-    '/v1/rollouts/:id/recording',
-    {
-      config: { needs: 'viewer' },
-      schema: {
-        operationId: 'readRecording',
-        summary: 'All that the judge was fed, a JSON document a line, for spillway simulate',
-        params: RolloutPathSchema,
-        response: answers('The recording.', { type: 'string' }, 'application/x-ndjson'),
-      },
-    },
-    ({ params }, reply) => {
-      const { id } = rolloutOf(commands.state(), params.id);
-      return reply.type('application/x-ndjson').send(Readable.from(recordings.read(id)));
-    },
   );
 
   app.get<{ Params: ServicePath }>(

@@ -45,6 +45,8 @@ export interface Commands {
   reload(services: Readonly<Record<string, ServiceConfig>>, asking: Asking): Promise<State>;
   /** The newest decisions that moved traffic of a rollout, newest first. */
   decisions(rollout: string): Promise<readonly DecisionRecord[]>;
+  /** The replicas of a fleet that have moved a rollout by their verdict, newest first. */
+  judges(rollout: string): Promise<readonly string[]>;
   audit(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** Every accepted change, as it becomes the truth. Returns the function that stops it. */
   subscribe(listener: (event: ControlEvent) => void): () => void;

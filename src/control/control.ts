@@ -203,12 +203,14 @@ class StoreControl implements Control {
   }
 
   async decisions(id: string): Promise<readonly DecisionRecord[]> {
-    const { service } = rolloutOf(this.#state, id);
-    const entries = await this.audit({ service, limit: LOOKED_THROUGH });
-    return entries
-      .filter(({ rollout }) => rollout === id)
-      .flatMap(({ decisions = [] }) => decisions.toReversed())
-      .slice(0, SHOWN);
+    const entries = await this.#entriesOf(id);
+    return entries.flatMap(({ decisions = [] }) => decisions.toReversed()).slice(0, SHOWN);
+  }
+
+  async judges(id: string): Promise<readonly string[]> {
+    const entries = await this.#entriesOf(id);
+    const judging = entries.filter(({ action }) => action === 'rollout');
+    return [...new Set(judging.flatMap(({ replica }) => replica ?? []))];
   }
 
   subscribe(listener: (event: ControlEvent) => void): () => void {
@@ -224,6 +226,13 @@ class StoreControl implements Control {
     } catch (err) {
       this.#log.error({ err }, 'rollbacks that were served could not be written; a restart will forget them');
     }
+  }
+
+  /** What happened to a rollout, newest first. */
+  async #entriesOf(id: string): Promise<readonly AuditEntry[]> {
+    const { service } = rolloutOf(this.#state, id);
+    const entries = await this.audit({ service, limit: LOOKED_THROUGH });
+    return entries.filter(({ rollout }) => rollout === id);
   }
 
   #told(id: string, { after, durable }: Outcome): RolloutChange {
@@ -375,7 +384,8 @@ class StoreControl implements Control {
   }
 
   #circumstances({ actor, reason }: Asking): Circumstances {
-    return { actor, reason, now: this.#clock.now(), salt: this.#newSalt(), marks: this.#marks };
+    const replica = this.#store.link?.names.replica;
+    return { actor, reason, replica, now: this.#clock.now(), salt: this.#newSalt(), marks: this.#marks };
   }
 
   /** Gives the store what is owed to it, then takes over what is newer than what is known, whoever wrote it. */

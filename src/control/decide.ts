@@ -33,6 +33,8 @@ export type Command =
 export interface Circumstances extends Resplitting {
   readonly actor: Actor;
   readonly reason: string | undefined;
+  /** Where in a fleet this happens. */
+  readonly replica?: string | undefined;
   /** Where latencies of a version count as slow, by those of the minutes before; undefined: not known. */
   readonly marks?: ((service: string, version: string) => Marks | undefined) | undefined;
 }
@@ -309,7 +311,13 @@ function otherEndpoints(
 /** What an entry of the audit log says whatever was done. */
 export function signature(
   action: string,
-  { actor, reason, now }: Circumstances,
-): Pick<AuditEntry, 'at' | 'actor' | 'action' | 'reason'> {
-  return { at: new Date(now).toISOString(), actor, action, ...(reason === undefined ? {} : { reason }) };
+  { actor, reason, replica, now }: Circumstances,
+): Pick<AuditEntry, 'at' | 'actor' | 'action' | 'replica' | 'reason'> {
+  return {
+    at: new Date(now).toISOString(),
+    actor,
+    action,
+    ...(replica !== undefined && { replica }),
+    ...(reason !== undefined && { reason }),
+  };
 }

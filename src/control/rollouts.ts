@@ -80,7 +80,7 @@ export function taken(before: Turn, outcome: Outcome, digest: string, circumstan
     records: [
       ...before.records,
       ...effects.flatMap((effect) =>
-        effect.type === 'record' ? [recordOf(rollout, effect, digest, circumstances.now)] : [],
+        effect.type === 'record' ? [recordOf(rollout, effect, digest, circumstances)] : [],
       ),
     ],
     back: before.back || effects.some((effect) => effect.type === 'weights' && effect.leave === 'evict'),
@@ -167,13 +167,14 @@ function recordOf(
   { id: rollout, service, epoch, phase, policy }: Rollout,
   { id, result, event }: Extract<Effect, { type: 'record' }>,
   digest: string,
-  now: number,
+  { replica, now }: Circumstances,
 ): DecisionRecord {
   return {
     id,
     rollout,
     service,
     at: new Date(now).toISOString(),
+    ...(replica !== undefined && { replica }),
     epoch,
     phase,
     ...(event.type === 'verdict' && { verdict: event.verdict }),

@@ -19,6 +19,9 @@ export const AuditEntrySchema = Type.Object(
       description:
         'weights, rollback, version.put, version.delete, schema, reload, seed, quarantine.release; rollout and a verb, or rollout alone when it moved by itself.',
     }),
+    replica: Type.Optional(
+      Type.String({ description: 'In a fleet: where it was asked, or decided by whoever led.' }),
+    ),
     service: Type.Optional(ServiceName),
     reason: Type.Optional(Type.String()),
     before: Type.Optional(Type.Unknown({ description: 'What stood before.' })),

@@ -853,6 +853,11 @@ export const DecisionRecordSchema = Type.Object(
     rollout: Type.String(),
     service: ServiceName,
     at: Instant,
+    replica: Type.Optional(
+      Type.String({
+        description: 'Of a fleet: which one led, and has the recording of what this was judged by.',
+      }),
+    ),
     epoch: Type.Integer({ minimum: 0 }),
     phase: PhaseSchema,
     verdict: Type.Optional(VerdictSchema),

@@ -1,4 +1,4 @@
-import type { DecisionList, StrategyList } from '../model/api.ts';
+import type { DecisionList, FleetView, StrategyList } from '../model/api.ts';
 import { ask } from './ask.ts';
 import { ASKING, adminOf, TOKEN } from './remote.ts';
 import { type Call, EXIT, UsageError, type Verb } from './verb.ts';
@@ -36,7 +36,8 @@ ${TOKEN}`,
     const asked = call.text('policy');
     const policy =
       asked === undefined ? undefined : await policyIn(asked, await namedPolicies(call), first.rollout);
-    const simulation = simulated(id, lines, decisions, policy);
+    const { replica } = JSON.parse(await read(call, '/v1/fleet')) as FleetView;
+    const simulation = simulated(id, lines, decisions, policy, replica);
     call.say(call.flag('json') ? `${JSON.stringify(simulation)}\n` : told(simulation));
     const { same, of } = simulation.verified;
     return same === of ? EXIT.done : EXIT.failed;

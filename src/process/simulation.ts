@@ -21,20 +21,26 @@ interface Simulation {
   readonly brokenOff: boolean;
   /** Decisions that the judge made: how many the replay made again, byte for byte, of how many recorded. */
   readonly verified: { readonly same: number; readonly of: number };
+  /** Those that were made at other replicas, which have the recordings of them. */
+  readonly elsewhere: { readonly count: number; readonly at: readonly string[] };
   readonly recorded: readonly Replayed[];
   /** Left out without another policy. */
   readonly simulated?: readonly Replayed[];
 }
 
+/** `here`: the replica of a fleet that has recorded the lines. */
 export function simulated(
   rollout: string,
   lines: readonly Line[],
   decisions: readonly DecisionRecord[],
   policy: Policy | undefined,
+  here?: string,
 ): Simulation {
   const looks = [...replay(lines)];
   const byDigest = new Map(looks.map((each) => [each.digest, each]));
-  const judged = decisions.filter(({ verdict, harm }) => verdict !== undefined || harm !== undefined);
+  const all = decisions.filter(({ verdict, harm }) => verdict !== undefined || harm !== undefined);
+  const others = all.filter(({ replica }) => replica !== undefined && replica !== here);
+  const judged = all.filter((each) => !others.includes(each));
   const same = judged.filter(({ digest, verdict, result }) => {
     const again = byDigest.get(digest);
     if (again?.result !== result) return false;
@@ -45,6 +51,7 @@ export function simulated(
     looks: looks.length,
     brokenOff: lines.some(({ type }) => type === 'brokenOff'),
     verified: { same: same.length, of: judged.length },
+    elsewhere: { count: others.length, at: [...new Set(others.flatMap(({ replica }) => replica ?? []))] },
     recorded: changesOf(looks),
     ...(policy && { simulated: changesOf(replay(lines, policy)) }),
   };
@@ -67,10 +74,21 @@ function changesOf(looks: Iterable<Replayed>): Replayed[] {
   return last === undefined || changes.at(-1) === last ? changes : [...changes, last];
 }
 
-export function told({ rollout, looks, brokenOff, verified, recorded, simulated }: Simulation): string {
+export function told({
+  rollout,
+  looks,
+  brokenOff,
+  verified,
+  elsewhere,
+  recorded,
+  simulated,
+}: Simulation): string {
   const { same, of } = verified;
   return [
     `Rollout ${rollout}, ${looks} looks${brokenOff ? '; the recording is broken off before its end' : ''}.`,
+    ...(elsewhere.count > 0
+      ? [`${elsewhere.count} more decisions were made at ${elsewhere.at.join(', ')}; ask there for those.`]
+      : []),
     `As it was judged; ${same} of ${of} decisions come out the same, byte for byte:`,
     ...recorded.map(line),
     ...(simulated ? ['By the other policy:', ...simulated.map(line)] : []),

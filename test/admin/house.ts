@@ -98,6 +98,8 @@ export interface HouseOptions {
   readonly catalogue?: Catalogue;
   readonly links?: LinkSettings;
   readonly log?: AdminOptions['log'];
+  /** Who leads, if this is one of a fleet. */
+  readonly leader?: string;
 }
 
 /** The admin API over a real control plane and a memory store, on a real socket. */
@@ -116,13 +118,14 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
   });
   await control.reload({ checkout: CHECKOUT }, { actor: { name: 'test', role: 'admin' }, wait: 0 });
 
+  const recordings = memoryRecordings(silent);
   const links = new ApprovalLinks(() => options.links, {}, clock);
   const admin = createAdmin({
     commands: control,
     links,
     totals,
     insight: BLIND,
-    recordings: memoryRecordings(silent),
+    recordings,
     observations: new Observations({ state: () => control.state(), evidence: new Evidence(clock), clock }),
     catalogue: () => options.catalogue ?? NO_CATALOGUE,
     clock,
@@ -131,7 +134,10 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     status: {
       notLive: () => health.notLive,
       notReady: () => health.notReady,
-      fleet: () => aloneView('here', '1.2.3', 1, 2, 0),
+      fleet: () => ({
+        ...aloneView('here', '1.2.3', 1, 2, 0),
+        ...(options.leader !== undefined && { leader: options.leader }),
+      }),
       workers: () =>
         [1, 2].map((worker) => ({ worker, pid: 1000 + worker, revision: control.state().revision })),
       unrouted: () => ({ 404: 7 }),
@@ -194,7 +200,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
     return { status: response.status, headers: response.headers, text, json };
   }
 
-  return { admin, address, ask, clock, control, health, links, totals, url, workers };
+  return { admin, address, ask, clock, control, health, links, recordings, totals, url, workers };
 }
 
 export function token(name: string, role: Role): Token {

@@ -383,7 +383,7 @@ describe('in a fleet', () => {
     for (const again of [false, true]) {
       const store = new FragileStore();
       // Others write there too.
-      store.link = {} as Link;
+      store.link = { names: { fleet: 'shop', replica: 'a' } } as Link;
       const clock = new HandClock();
       const here = await controlOver(store, clock);
       await here.control.setWeights('web', { stable: 0, canary: 100 }, ASKING);
