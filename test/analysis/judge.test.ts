@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { usedUp } from '../../src/analysis/decision.ts';
 import { propensity, type Tick } from '../../src/analysis/evidence.ts';
 import { judge } from '../../src/analysis/judge.ts';
 import type { LatencyCounts } from '../../src/analysis/latency.ts';
@@ -330,4 +331,19 @@ test('parts of a tick that hold no number are left out and counted', () => {
 test('with more than two versions the odds are those between candidate and baseline', () => {
   assert.equal(propensity(5, 45), 0.1);
   assert.equal(propensity(0, 0), 0);
+});
+
+test('of metrics that fire at once the one furthest beyond its threshold is named', () => {
+  const at = (w: number, stable: number) =>
+    run(oneStep(w), 1, (t) => tickOf(t, w, [50, 50], [0, stable])).judgement.reason;
+  // Fifty failures are worth 140 nats at odds of 1 in 20, and at odds of 1 in 2 never more than 35.
+  assert.deepEqual([at(0.05, 950), at(0.5, 50)], ['errorRatio', 'errorCeiling']);
+});
+
+test('once a tenth of the users of either version have erred, first errors promote nothing', () => {
+  const policy = oneStep(0.5, { mode: 'sticky' });
+  const { seen } = startJudge(policy, undefined);
+  const erring = (canary: number, stable: number): boolean =>
+    usedUp(policy, { ...seen, units: [100, 200], errors: [[0.5, canary, canary + stable]] });
+  assert.deepEqual([erring(10, 10), erring(11, 0), erring(0, 11)], [false, true, true]);
 });
