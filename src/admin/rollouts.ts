@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import { type Commands, type Order, Refusal } from '../control/commands.ts';
+import { decide } from '../control/decide.ts';
 import type { Insight } from '../control/insight.ts';
 import { baselineOf, type Launch, termsOf } from '../control/launch.ts';
 import { rolloutOf, serviceOf } from '../control/lookup.ts';
@@ -79,11 +80,18 @@ export function rolloutRoutes(
     async (request, reply) => {
       const { service } = request.params;
       const launch = launchOf(request.body, catalogue());
-      const { split } = serviceOf(commands.state(), service);
+      const state = commands.state();
+      const { split } = serviceOf(state, service);
       const terms = termsOf(launch);
       if (!links.configured) refuseLinks(terms.plan);
       const plan = tellOutlook(terms, insight.traffic(service, baselineOf(launch, split.weights)));
-      if (request.query.dryRun !== undefined) return { plan };
+      if (request.query.dryRun !== undefined) {
+        // It is refused as the start itself would be.
+        const { actor } = request;
+        const circumstances = { actor, reason: undefined, now: clock.now(), salt: '' };
+        decide(state, { type: 'rollout.start', service, id: 'planned', launch }, circumstances);
+        return { plan };
+      }
       return changes.make(request, reply, async (asking) => ({
         ...shown(await commands.startRollout(service, launch, asking)),
         plan,

@@ -64,7 +64,13 @@ test('a rollout is planned, started, steered and shown over HTTP', async (t) => 
 
 test('what cannot be started is refused with what would be right', async (t) => {
   const { ask } = await openHouse(t);
-  const status = async (body: object) => (await ask('POST', START, { body })).status;
+  const status = async (body: object) => {
+    const started = await ask('POST', START, { body });
+    // One that is only planned is refused for the same.
+    const planned = await ask('POST', `${START}?dryRun=plan`, { body });
+    assert.equal(planned.json.detail, started.json.detail);
+    return started.status;
+  };
   assert.equal(await status({ candidate: 'v3' }), 404);
   assert.equal(await status({ candidate: 'stable' }), 409);
   assert.equal(await status({ candidate: 'canary', strategy: 'Bold' }), 422);

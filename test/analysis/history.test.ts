@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { randomFrom } from '../../bench/statistics.ts';
 import { type Past, pastBound, pastStake } from '../../src/analysis/history.ts';
 import { DEFAULT_POLICY } from '../../src/analysis/policy.ts';
+import { startJudge, startStep } from '../../src/analysis/state.ts';
 
 const REQUEST = { ...DEFAULT_POLICY, mode: 'request' as const };
 const PAST: Past = { requests: 20_000, failures: 100, tails: false };
@@ -45,4 +46,16 @@ test('without a past nothing is bet', () => {
     assert.ok(increments.every((increment) => increment === 0));
     assert.equal(events, 0);
   }
+});
+
+test('a past of fewer requests than a baseline needs is no past', () => {
+  const { minBaseline } = DEFAULT_POLICY;
+  const after = (requests: number) =>
+    startStep(startJudge(DEFAULT_POLICY, undefined), DEFAULT_POLICY, 0, 0, undefined, {
+      requests,
+      failures: 0,
+      tails: false,
+    }).past;
+  assert.equal(after(minBaseline - 1), undefined);
+  assert.equal(after(minBaseline)?.requests, minBaseline);
 });

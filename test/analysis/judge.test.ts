@@ -11,6 +11,7 @@ import {
   DEFAULT_STEPS,
   ERROR_POLICIES,
   type Metric,
+  metricThreshold,
 } from '../../src/analysis/policy.ts';
 import { baselineOf, startJudge, startStep } from '../../src/analysis/state.ts';
 import { countUnit, noUnits, unitSlot } from '../../src/analysis/units.ts';
@@ -346,4 +347,11 @@ test('once a tenth of the users of either version have erred, first errors promo
   const erring = (canary: number, stable: number): boolean =>
     usedUp(policy, { ...seen, units: [100, 200], errors: [[0.5, canary, canary + stable]] });
   assert.deepEqual([erring(10, 10), erring(11, 0), erring(0, 11)], [false, true, true]);
+});
+
+test('in sticky mode alpha is shared among metrics, steps, and steps begun again', () => {
+  const policy = { ...DEFAULT_POLICY, mode: 'sticky' as const, spareSteps: 3 };
+  const parts = policy.metrics.map((metric) => Math.exp(-metricThreshold(policy, metric)));
+  const spent = parts.reduce((sum, part) => sum + part, 0) * (policy.steps.length + 3);
+  assert.ok(Math.abs(spent - policy.alpha) < 1e-12, `${spent}`);
 });
