@@ -26,7 +26,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['admin'],
   '@fastify/rate-limit': ['admin'],
   '@fastify/ajv-compiler': ['admin'],
-  '@fastify/fast-json-stringify-compiler': ['admin'],
   pino: ['process'],
   undici: ['process', 'gates'],
   ioredis: ['store'],

@@ -9,10 +9,10 @@ import type { Actor } from '../model/record.ts';
 import type { Role } from '../model/settings.ts';
 import { type Access, allow } from './access.ts';
 import { refuseCrossSite, refuseForeignHost } from './browser.ts';
-import { lazily } from './compilers.ts';
 import { describeRoutes } from './openapi.ts';
 import { JSON_ONLY, Problem, problemOf } from './problem.ts';
 import { nameSchemas } from './schemas.ts';
+import { lazily } from './validators.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,13 +1,11 @@
 import { AjvCompiler } from '@fastify/ajv-compiler';
-import { SerializerSelector } from '@fastify/fast-json-stringify-compiler';
 
 const validators = AjvCompiler();
-const serializers = SerializerSelector();
 type Validators = ReturnType<typeof validators>;
 
 /**
- * What Fastify makes of schemas, made when it is first needed: there are a hundred of them, some large, and a
- * start would wait for them all, although most replicas are never asked most things.
+ * Validators, made of their schemas when they are first needed: there are many, some large, and a start would wait
+ * for them all, although most replicas are never asked most things.
  */
 export const lazily = {
   buildValidator(...from: Parameters<typeof validators>) {
@@ -23,16 +21,6 @@ export const lazily = {
       lazy.errors = undefined as ReturnType<Validators>['errors'];
       // Of a validator Fastify takes what it says and its errors.
       return lazy as unknown as ReturnType<Validators>;
-    };
-  },
-  buildSerializer(...from: Parameters<typeof serializers>) {
-    const build = serializers(...from);
-    return (route: Parameters<typeof build>[0]) => {
-      let serialize: ReturnType<typeof build> | undefined;
-      return (document: unknown) => {
-        serialize ??= build(route);
-        return serialize(document);
-      };
     };
   },
 };
