@@ -263,7 +263,7 @@ export class Controller implements Insight {
       tick,
       ...(missing.length > 0 && { missing }),
       seen: evidence.seen(id) ?? { requests: 0, keys: 0 },
-      ...evidence.harm(id),
+      ...(this.#lead.presumed(id) ?? evidence.harm(id)),
     };
     recordings.add(id, { type: 'look', at: clock.now(), ...seen });
     const after = looked(watch, rollout, seen);

@@ -48,6 +48,8 @@ export interface FleetParts {
 
 /** A replica that gave no sign of life for so long is called silent, ms. */
 const SILENT = 3_000;
+/** One that was seen so lately cannot have seen much that is not known, ms. */
+const FRESH = 1_500;
 
 /**
  * The fleet as this replica knows it: who is there, who leads, and what time it is. It is told at each sign of
@@ -72,6 +74,8 @@ export class Fleet implements Plane, Lead, Messenger {
   #verdictHere: (rollout: string) => Verdict | undefined = () => undefined;
   /** The same when Redis was last reached, and what was known here then; undefined while it is. */
   #cut: Map<string, { readonly fleet: Harm; readonly here: Harm }> | undefined;
+  /** What each rollout had cost when every replica had been heard of a moment ago, in the present term. */
+  readonly #whole = new Map<string, Harm>();
   #onceUp: (() => void)[] = [];
 
   constructor(parts: FleetParts) {
@@ -176,6 +180,13 @@ export class Fleet implements Plane, Lead, Messenger {
     if (verdicts !== undefined) this.#verdicts = verdicts;
     if (led === undefined && beat.token !== undefined) log.info({}, 'this replica leads the fleet');
     if (led !== undefined && beat.token === undefined) log.info({}, 'this replica leads no more');
+    if (led !== beat.token) this.#whole.clear();
+    if (beat.replicas.every(({ age }) => age < FRESH))
+      for (const id of this.#whole.keys()) {
+        const harm = this.#parts.evidence.harm(id)?.harm;
+        if (harm === undefined) this.#whole.delete(id);
+        else this.#whole.set(id, harm);
+      }
     this.#sharing.expect(
       beat.token === undefined
         ? []
@@ -214,10 +225,16 @@ export class Fleet implements Plane, Lead, Messenger {
   presumed(rollout: string): { readonly harm: Harm; readonly lately: Harm } | undefined {
     const now = this.#parts.evidence.harm(rollout);
     if (now === undefined) return undefined;
+    const replicas = this.#beat?.replicas ?? [];
+    if (this.leads) {
+      const before = this.#whole.get(rollout) ?? now.harm;
+      this.#whole.set(rollout, before);
+      const heard = replicas.filter(({ age }) => age < SILENT).length;
+      const share = heard === 0 ? 1 : replicas.length / heard;
+      return { harm: grown(before, before, now.harm, share), lately: now.lately };
+    }
     const { fleet, here } = this.#cut?.get(rollout) ?? { fleet: now.harm, here: now.harm };
-    const replicas = Math.max(1, this.#beat?.replicas.length ?? 1);
-    const harm = eachOf((name) => fleet[name] + replicas * (now.harm[name] - here[name]));
-    return { harm, lately: now.lately };
+    return { harm: grown(fleet, here, now.harm, Math.max(1, replicas.length)), lately: now.lately };
   }
 
   view(): FleetView {
@@ -332,6 +349,11 @@ function named<T>(name: string, value: T | undefined): readonly (readonly [strin
 
 function most(a: Harm | undefined, b: Harm): Harm {
   return a === undefined ? b : eachOf((name) => Math.max(a[name], b[name]));
+}
+
+/** What it was, and so many times what came from `then` to `now`. */
+function grown(was: Harm, then: Harm, now: Harm, times: number): Harm {
+  return eachOf((name) => was[name] + Math.round(times * (now[name] - then[name])));
 }
 
 function eachOf(value: (name: keyof Harm) => number): Harm {

@@ -18,8 +18,9 @@ export interface Lead {
   /** What a rollout has cost the whole fleet when this replica began to lead, as its forerunner last said. */
   inherited(rollout: string): Harm | undefined;
   /**
-   * What a rollout has cost by what can be known while nobody is heard of: what the fleet knew last, and since then
-   * as if all others had seen what was seen here. So no more than the budget is spent by all of them together.
+   * What a rollout has cost by what can be known: what the fleet knew when all were heard of last, and since then
+   * as if those who are not had seen what was seen by those who are, be that this replica alone. So no more than
+   * the budget is spent by all of them together.
    */
   presumed(rollout: string): { readonly harm: Harm; readonly lately: Harm } | undefined;
 }

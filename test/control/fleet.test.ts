@@ -118,6 +118,36 @@ describe('a replica of a fleet', () => {
     assert.equal(fleet.presumed('r')?.harm.failures, 45);
   });
 
+  test('that leads takes it that those who are silent spend as those who are heard', (t) => {
+    const { fleet, hear, fails } = replica(t);
+    const ages = (b: number, c: number) => ({
+      replicas: Object.entries({ 'a~1': 0, 'b~1': b, 'c~1': c }).map(([self, age]) => ({
+        self,
+        leads: self === 'a~1',
+        age,
+        card: { name: self[0] },
+      })),
+    });
+    const spent = () => fleet.presumed('r')?.harm.failures;
+    hear('a~1');
+    assert.equal(spent(), 0);
+    fails(10);
+    hear('a~1');
+    assert.equal(spent(), 10);
+    // From when they were seen last, although it is clear only later that they are silent.
+    hear('a~1', {}, ages(2000, 2000));
+    fails(4);
+    assert.equal(spent(), 14);
+    hear('a~1', {}, ages(4000, 4000));
+    assert.equal(spent(), 10 + 3 * 4);
+    fails(2);
+    assert.equal(spent(), 10 + 3 * 6);
+    hear('a~1', {}, ages(100, 5000));
+    assert.equal(spent(), 10 + 1.5 * 6);
+    hear('a~1');
+    assert.equal(spent(), 16);
+  });
+
   test('takes over what a rollout has cost from the leader before it', (t) => {
     const { fleet, hear } = replica(t);
     hear('b~1', { r: COST });

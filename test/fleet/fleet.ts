@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import type { RequestListener } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { AuditEntry, Change } from '../../src/model/record.ts';
 import { Load } from '../process/load.ts';
-import { named, type Site, scratch, shop, startSite } from '../process/site.ts';
+import { named, origin, type Site, scratch, shop, startSite } from '../process/site.ts';
 import { atLast } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
 import { Relay } from '../support/relay.ts';
@@ -24,6 +25,8 @@ export interface Making {
   readonly replicas: number;
   /** Environment of a replica, by its place. */
   readonly env?: (index: number) => Record<string, string>;
+  /** Default: answers with its name. The host that it is asked for is the name of the replica that was asked. */
+  readonly canary?: RequestListener;
 }
 
 /**
@@ -46,12 +49,15 @@ export class Fleet {
     this.redis = redis;
   }
 
-  static async start(t: TestContext, { replicas, env }: Making): Promise<Fleet> {
+  static async start(t: TestContext, { replicas, env, canary: listener }: Making): Promise<Fleet> {
     const redis = await RedisServer.start();
     t.after(() => redis.stop());
     const fleet = new Fleet(redis);
     t.after(() => fleet.stopWriting());
-    const [stable, canary] = [await named(t, 'stable'), await named(t, 'canary')];
+    const [stable, canary] = [
+      await named(t, 'stable'),
+      await (listener === undefined ? named(t, 'canary') : origin(t, listener)),
+    ];
     for (let i = 0; i < replicas; i++) {
       const name = 'abcdefgh'[i]!;
       const line = await Relay.open(t, redis.address);
@@ -61,7 +67,7 @@ export class Fleet {
         fleet: { name: 'proof', replica: name, lease: 1000, mirror: await scratch(t) },
       });
       const site = await startSite(t, config, env?.(i));
-      const load = new Load(site.proxy, { clients: 2, pace: 15 });
+      const load = new Load(site.proxy, { clients: 2, pace: 15, host: name });
       t.after(() => load.stop());
       await load.start();
       fleet.replicas.push({ name, site, line, load });
@@ -144,7 +150,7 @@ export class Fleet {
       assert.deepEqual(load.failures, [], `requests to replica ${name} that failed`);
     }
     assert.ok(linearizable(this.#history, register(this.#first)), 'compare-and-set has an order');
-    const entries = await this.#audit();
+    const entries = await this.audit();
     assert.deepEqual(
       entries.map((entry) => entry.revision),
       entries.map((_, i) => revision - i),
@@ -198,7 +204,8 @@ export class Fleet {
     }
   }
 
-  async #audit(): Promise<AuditEntry[]> {
+  /** The audit log, newest first. */
+  async audit(): Promise<AuditEntry[]> {
     const entries: AuditEntry[] = [];
     for (;;) {
       const before = entries.at(-1)?.revision;

@@ -6,11 +6,12 @@ import { connectSecurely } from '../support/secure.ts';
 /** Connections that always have a request under way. */
 export const CLIENTS = 16;
 
-/** How clients come: how many, how many ms from an answer to the next request, and by TLS or not. */
+/** How clients come: how many, how many ms from an answer to the next request, by TLS or not, and what for. */
 interface Way {
   readonly clients?: number;
   readonly pace?: number;
   readonly secure?: ConnectionOptions;
+  readonly host?: string;
 }
 
 /** Keep-alive clients with a new key for every request. */
@@ -22,14 +23,16 @@ export class Load {
   readonly #clients: number;
   readonly #pace: number;
   readonly #secure: ConnectionOptions | undefined;
+  readonly #host: string;
   #stopped = false;
   #running: Promise<void>[] = [];
 
-  constructor(url: string, { clients = CLIENTS, pace = 0, secure }: Way = {}) {
+  constructor(url: string, { clients = CLIENTS, pace = 0, secure, host = 'shop' }: Way = {}) {
     this.#address = new URL(url).host;
     this.#clients = clients;
     this.#pace = pace;
     this.#secure = secure;
+    this.#host = host;
   }
 
   async start(): Promise<void> {
@@ -53,7 +56,9 @@ export class Load {
 
   async #ask(peer: Peer, client: number): Promise<void> {
     for (let turn = 0; !this.#stopped; turn++) {
-      peer.say(`GET / HTTP/1.1\r\nhost: shop\r\ncookie: spillway_key=user-${client}-${turn}\r\n\r\n`);
+      peer.say(
+        `GET / HTTP/1.1\r\nhost: ${this.#host}\r\ncookie: spillway_key=user-${client}-${turn}\r\n\r\n`,
+      );
       try {
         const { line, body, field } = await peer.message();
         if (!line.includes(' 200 ')) this.failures.push(line);
