@@ -250,6 +250,13 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
     findings.push(...endpointTls([...version, 'tls'], tls));
     const named = (tls ?? service.tls) || undefined;
     findings.push(...protocolFindings(version, protocol ?? service.protocol, named !== undefined));
+    if (service.health?.grpc !== undefined && (protocol ?? service.protocol ?? 'http1') === 'http1')
+      findings.push(
+        wrong(
+          [...path, 'health', 'grpc'],
+          `version "${name}" is spoken to in HTTP/1.1, and gRPC needs HTTP/2; write protocol: h2c or h2, or ask for a path`,
+        ),
+      );
     if (named !== undefined && named.verify !== false && named.serverName === undefined)
       for (const [index, endpoint] of endpoints.entries())
         if (endpoint.startsWith('unix:'))
@@ -270,6 +277,14 @@ function serviceFindings(path: Path, service: ServiceConfig): Finding[] {
         wrong([...version, 'owner'], 'a version in a config file belongs to the file; leave "owner" out'),
       );
   }
+  const { grpc, path: asked, scheme } = service.health ?? {};
+  if (grpc !== undefined && (asked !== undefined || scheme !== undefined))
+    findings.push(
+      wrong(
+        [...path, 'health', 'grpc'],
+        'a probe asks one thing, and gRPC in what the version speaks; leave out path and scheme, or grpc',
+      ),
+    );
   if (service.fallback !== undefined)
     findings.push(...standInFindings([...path, 'fallback'], service.fallback, service));
   const { base = EJECTION.base, longest = EJECTION.longest } = service.ejection ?? {};

@@ -14,6 +14,12 @@ export const HealthPolicySchema = Type.Object(
         description: 'What each endpoint is asked with GET. Left out: that it can be connected to is enough.',
       }),
     ),
+    grpc: Type.Optional(
+      Type.Union([Type.Literal(true), Type.String({ minLength: 1, maxLength: 127, pattern: '^[!-~]+$' })], {
+        description:
+          'Ask grpc.health.v1.Health/Check instead: for the service of this name, or for the server as a whole (true). Sound is SERVING. Default: not.',
+      }),
+    ),
     status: Type.Optional(
       Type.String({
         pattern: '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$',

@@ -16,8 +16,9 @@ import {
 import type { Service } from '../model/state.ts';
 import { jittered } from './checked.ts';
 import { excess, mayEject, panics, type Seen } from './ejection.ts';
+import type { Finding } from './inquiry.ts';
 import { Member, NOTHING } from './member.ts';
-import type { Finding, Probed } from './probe.ts';
+import type { Probed } from './probe.ts';
 import { nameIn, type Resolver } from './resolver.ts';
 
 /** What finding out about endpoints needs besides them. */
@@ -184,7 +185,8 @@ export class Group {
    */
   get #probesThatAnswer(): number | undefined {
     const { health } = this.#doc;
-    return health?.path === undefined ? undefined : (health.rise ?? HEALTH.rise);
+    const answer = health?.path !== undefined || health?.grpc !== undefined;
+    return answer ? (health.rise ?? HEALTH.rise) : undefined;
   }
 
   #eject(member: Member, says: string, probes?: number): void {

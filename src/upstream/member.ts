@@ -1,7 +1,7 @@
 import type { EjectionPolicy, EndpointView, Outcomes, Seat } from '../model/health.ts';
 import { type Checked, checked, UNCHECKED } from './checked.ts';
 import { ejectionTime, remembered, type Seen } from './ejection.ts';
-import type { Finding } from './probe.ts';
+import type { Finding } from './inquiry.ts';
 
 interface Ejected {
   readonly until: number;

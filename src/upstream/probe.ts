@@ -9,15 +9,18 @@ import { FAULTS, type Fault } from '../model/fault.ts';
 import type { HealthPolicy } from '../model/health.ts';
 import type { Service } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
-import type { Asker } from './asker.ts';
-import type { Channel, Question, UpstreamTerms } from './channel.ts';
+import type { Asker, End } from './asker.ts';
+import type { Channel, UpstreamTerms } from './channel.ts';
 import { dial, type Opening } from './dial.ts';
+import { type Finding, type Inquiry, inquiryOf } from './inquiry.ts';
 import { isOurLack } from './lack.ts';
 import { Pool, type WireLimits } from './pool.ts';
 import { hostOf, Security } from './security.ts';
 
 /** Limits of what is read of an answer to a probe. */
 const LIMITS: WireLimits = { targetBytes: 16_384, headBytes: 32_768, headers: 100, bufferBytes: 131_072 };
+/** Bytes of an answer that are read, where its body matters. */
+const MOST = 1024;
 /** Nobody sweeps these, as every probe ends by its own timer. */
 const DEADLINES = new Deadlines(0, 0);
 
@@ -28,13 +31,6 @@ export interface Probed {
   readonly policy: HealthPolicy;
   readonly version: string;
   readonly service: Service;
-}
-
-/** What one probe found. */
-export interface Finding {
-  readonly sound: boolean;
-  /** In a few words, as the end of "because …". */
-  readonly says: string;
 }
 
 /** A probe ends by its own timer; the times of a request do not matter to it. */
@@ -48,7 +44,7 @@ const PUBLIC: EndpointTls = {};
  * was no asking, for want of something of our own.
  */
 export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding | undefined> {
-  const { path, port, host, timeout, scheme } = policy;
+  const { port, host, timeout, scheme } = policy;
   const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
   const {
     tls = service.tls,
@@ -59,59 +55,51 @@ export function probe({ endpoint, address, policy, version, service }: Probed): 
   const security = terms ? securityOf(terms, endpoint) : undefined;
   const http2 = scheme === undefined && (protocol === 'h2' || protocol === 'h2c');
   const introduction = scheme === undefined ? ownHeader(proxyProtocol) : '';
-  if (path === undefined)
+  const name = host ?? ('host' in address ? endpoint : 'localhost');
+  const inquiry = inquiryOf(policy, name);
+  if (inquiry === undefined)
     return knock(at, { security, protocol: http2 ? 'h2' : 'http/1.1', introduction }, timeout);
   const pooling = { connections: 1, requests: 1, pending: 0 };
   const pool = new Pool(at, DEADLINES, LIMITS, pooling, silent, security, http2);
   const channel = pool.take(TERMS.connect, true, introduction)!;
-  const name = host ?? ('host' in address ? endpoint : 'localhost');
-  return asked(channel, path, name, policy).finally(() => pool.destroy());
+  return asked(channel, inquiry, timeout).finally(() => pool.destroy());
 }
 
 /**
  * A probe goes the way of a request, so that it meets what a request would; on a connection of its own, since one that was accepted long ago says nothing of whether the next one will be.
  */
-function asked(
-  channel: Channel,
-  path: string,
-  host: string,
-  { timeout, status }: HealthPolicy,
-): Promise<Finding | undefined> {
-  const [least, most = least] = status.split('-').map(Number) as [number, number?];
+function asked(channel: Channel, inquiry: Inquiry, timeout: number): Promise<Finding | undefined> {
   return new Promise((resolve) => {
-    const over = (finding: Finding | undefined) => {
+    let body = Buffer.alloc(0);
+    const end = (finding: Finding | undefined) => {
       clearTimeout(timer);
       channel.destroy();
       resolve(finding);
     };
-    const end = (sound: boolean, says: string) => over({ sound, says });
+    const fail = (says: string) => end({ sound: false, says });
     const timer = setTimeout(
-      () => end(false, channel.connected ? `it did not answer within ${timeout} ms` : tooLate(timeout)),
+      () => fail(channel.connected ? `it did not answer within ${timeout} ms` : tooLate(timeout)),
       timeout,
     );
+    const more = (buffer: Buffer, from: number, to: number, last: End) => {
+      body = Buffer.concat([body, buffer.subarray(from, to)]);
+      if (body.length > MOST) fail(`its answer is longer than ${MOST} bytes`);
+      else if (last !== undefined) end(inquiry.read(body, last));
+    };
     const asker: Asker = {
       granted() {},
       interim() {},
       writable() {},
-      answer(_: Buffer, head: Head) {
-        const sound = head.status >= least && head.status <= most;
-        end(sound, `it answers ${head.status}${sound ? '' : `, which is not ${status}`}`);
+      answer(buffer: Buffer, head: Head, from: number, to: number, last: End) {
+        const found = inquiry.heard(buffer, head);
+        if (found === undefined) more(buffer, from, to, last);
+        else end(found);
       },
-      more() {},
-      upgraded: () => end(false, 'it answers 101'),
-      failed: (fault: Fault) =>
-        fault === FAULTS.exhausted ? over(undefined) : end(false, inTheMiddle(fault.says)),
+      more,
+      upgraded: () => fail('it answers 101'),
+      failed: (fault: Fault) => (fault === FAULTS.exhausted ? end(undefined) : fail(inTheMiddle(fault.says))),
     };
-    const question: Question = {
-      lines: `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nuser-agent: spillway\r\n`,
-      chunked: false,
-      payload: '',
-      end: '',
-      headOnly: false,
-      expects: false,
-      upgrade: undefined,
-    };
-    channel.ask(asker, TERMS, question);
+    channel.ask(asker, TERMS, inquiry.question);
   });
 }
 

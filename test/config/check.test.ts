@@ -381,6 +381,21 @@ test('the protocol of endpoints must fit what is said of TLS', () => {
   assert.match(with_('    protocol: h2\n').join('\n'), /h2 is spoken over TLS; add tls/);
 });
 
+test('health is asked for by gRPC where that can be spoken, and by nothing else then', () => {
+  const with_ = (lines: string) => faults(GOOD.replace('    match:', `${lines}    match:`)).join('\n');
+  assert.equal(with_('    protocol: h2c\n    health: { grpc: true }\n'), '');
+  assert.equal(with_('    protocol: h2c\n    health: { grpc: shop.Shop }\n'), '');
+  assert.match(
+    with_('    health: { grpc: true }\n'),
+    /spoken to in HTTP\/1.1, and gRPC needs HTTP\/2; write protocol: h2c/,
+  );
+  for (const more of ['path: /up', 'scheme: http'])
+    assert.match(
+      with_(`    protocol: h2c\n    health: { grpc: true, ${more} }\n`),
+      /leave out path and scheme, or grpc/,
+    );
+});
+
 test('what listeners and endpoints are to speak below HTTP has to fit together', () => {
   const listening = (more: string) =>
     faults(GOOD.replace('127.0.0.1:8080\n', `127.0.0.1:8080\n${more}`)).join('\n');

@@ -192,6 +192,15 @@ test('probes that find an endpoint sound end its ejection early, and less readil
   }
 });
 
+test('probes by gRPC answer too, and so end an ejection early', async (t) => {
+  const { world, used, note } = groupOf(t, [A, B], { health: { grpc: true } });
+  await world.turn();
+  note(A, { requests: 5, errors: 5, streak: 5 });
+  assert.deepEqual(used(), [B]);
+  await world.turn(2);
+  assert.deepEqual(used(), [A, B]);
+});
+
 test('an ejection that probes could not have caused is not theirs to end', async (t) => {
   const share = groupOf(t, [A, B], { health: { path: '/up' } });
   share.note(A, { requests: 100, errors: 60 });

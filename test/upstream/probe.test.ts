@@ -11,7 +11,10 @@ import { promisify } from 'node:util';
 import { parseAddress } from '../../src/model/address.ts';
 import { HEALTH, type HealthPolicy } from '../../src/model/health.ts';
 import type { Service } from '../../src/model/state.ts';
-import { type Finding, type Probed, probe } from '../../src/upstream/probe.ts';
+
+import type { Finding } from '../../src/upstream/inquiry.ts';
+import { type Probed, probe } from '../../src/upstream/probe.ts';
+
 import { Authority } from '../support/certificates.ts';
 import { endpoint as h2c } from '../support/h2c.ts';
 import { introduced } from '../support/introduced.ts';
@@ -28,7 +31,13 @@ async function probed(
 ): Promise<Finding> {
   const service = docOf({ versions: { v: [endpoint] }, ...draft });
   const address = reachable(endpoint);
-  return foundBy({ endpoint, address, policy: { ...HEALTH, ...policy }, version: 'v', service });
+  return foundBy({
+    endpoint,
+    address,
+    policy: { ...HEALTH, timeout: 30_000, ...policy },
+    version: 'v',
+    service,
+  });
 }
 
 /** What a probe that could be made has found. */
@@ -125,7 +134,7 @@ test('an endpoint that speaks TLS is asked by TLS, and must be the right one', a
     foundBy({
       endpoint,
       address: reachable(endpoint),
-      policy: { ...HEALTH, ...policy },
+      policy: { ...HEALTH, timeout: 30_000, ...policy },
       version: 'v',
       service: { ...docOf({ versions: { v: [endpoint] } }), ...service },
     });
@@ -257,3 +266,55 @@ test('without a descriptor of our own nothing is found out about endpoints, and 
     after: { sound: true, says: 'it answers 200' },
   });
 });
+
+/** An endpoint that answers health checks so, and what it was asked: path, type and body in hex. */
+async function checked(t: TestContext, status: string, body: string) {
+  const asked: unknown[] = [];
+  const { address } = await h2c(t, (stream, fields) => {
+    let read = '';
+    stream.setEncoding('hex');
+    stream.on('data', (text: string) => {
+      read += text;
+    });
+    stream.on('end', () => {
+      asked.push([fields[':method'], fields[':path'], fields['content-type'], read]);
+      const head = { ':status': 200, 'content-type': 'application/grpc' };
+      if (body === '') return stream.respond({ ...head, 'grpc-status': status }, { endStream: true });
+      stream.respond(head, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': status }));
+      stream.end(body, 'hex');
+    });
+  });
+  return { address, asked };
+}
+
+test('an endpoint is asked for its health by gRPC, for a service or as a whole', async (t) => {
+  const { address, asked } = await checked(t, '0', '00000000020801');
+  for (const grpc of [true, 'shop'] as const)
+    assert.deepEqual(await probed(address, { grpc }, { protocol: 'h2c' }), {
+      sound: true,
+      says: 'it says SERVING',
+    });
+  const [method, path, type] = ['POST', '/grpc.health.v1.Health/Check', 'application/grpc'];
+  assert.deepEqual(asked, [
+    [method, path, type, '0000000000'],
+    [method, path, type, '00000000060a0473686f70'],
+  ]);
+});
+
+for (const [status, body, says] of [
+  ['0', '00000000020802', 'it says NOT_SERVING'],
+  ['0', '00000000020803', 'it says SERVICE_UNKNOWN'],
+  ['0', '0000000000', 'it says UNKNOWN'],
+  ['0', '00000000020809', 'it says nothing that can be read'],
+  ['0', '000000000208', 'it says nothing that can be read'],
+  ['0', '01000000020801', 'it says nothing that can be read'],
+  ['0', '6869', 'it says nothing that can be read'],
+  ['0', '00'.repeat(2000), 'its answer is longer than 1024 bytes'],
+  ['14', '00000000020801', 'its check ends with grpc-status 14'],
+  ['12', '', 'its check ends with grpc-status 12'],
+] as const)
+  test(`of a check by gRPC that ends with ${status} and ${body.slice(0, 20) || 'no body'}, ${says}`, async (t) => {
+    const { address } = await checked(t, status, body);
+    assert.deepEqual(await probed(address, { grpc: true }, { protocol: 'h2c' }), { sound: false, says });
+  });
