@@ -256,21 +256,23 @@ export class Stream implements Requester, Expiring {
   #takesEnough(): boolean {
     const { deadlines, rules } = this.#context;
     const { response } = this.#exchange?.pace ?? rules.pace;
-    this.deadline = later(this.deadline, this.#takes(), response, deadlines.in(this.#patience()));
+    this.deadline = later(this.deadline, this.#takes(response), response, deadlines.in(this.#patience()));
     return this.deadline > deadlines.now;
   }
 
   /**
    * What the client has taken since this was last asked, bytes: of this stream, or as much as was its share of what
-   * all have got. A piece that waits its turn shows nothing before it is all out.
+   * all have got. A piece that waits its turn shows nothing before it is all out. Where any byte is enough it has
+   * to be one of the answer, or a ping would do.
    */
-  #takes(): number {
+  #takes(worth = 0): number {
     const { written, streams } = this.#session;
     const taken = this.#written - this.#carrier.writableLength;
-    const most = Math.max(taken - this.#taken, (written - this.#sent) / streams);
+    const own = taken - this.#taken;
+    const share = worth === Number.POSITIVE_INFINITY ? 0 : (written - this.#sent) / streams;
     this.#taken = taken;
     this.#sent = written;
-    return most;
+    return Math.max(own, share);
   }
 
   /** So many bytes of the body have come, and there are more to come. */

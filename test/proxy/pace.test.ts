@@ -209,3 +209,33 @@ test('a client that takes more than its rate is served, however long it takes', 
   assert.equal(client.left, undefined);
   peer.socket.destroy();
 });
+
+test('a stream of HTTP/2 has the time that its share of the connection takes, and none if that stands still', async (t) => {
+  const { origin, site } = await open(t);
+  const session = http2.connect(`http://${site.address}`);
+  session.on('error', () => {});
+  t.after(() => session.destroy());
+  const lively = session.request();
+  const waiting = session.request();
+  for (const carrier of [lively, waiting]) carrier.on('error', () => {});
+  let bytes = 0;
+  lively.on('data', (data: Buffer) => {
+    bytes += data.length;
+  });
+  for (const peer of [await origin.next(), await origin.next()]) {
+    await peer.message();
+    peer.say('HTTP/1.1 200 OK\r\n\r\n');
+    pour(peer.socket);
+  }
+  // What went out before it had to wait is worth as long as it may wait, once.
+  for (let seconds = 0; seconds < 2 * LONG; seconds++) {
+    const before = bytes;
+    await eventually('more of the answer', () => bytes > before + 2 ** 18);
+    await second(site);
+  }
+  const slow = () => site.counted('v').faults['client-slow'] ?? 0;
+  assert.equal(slow(), 0);
+  lively.pause();
+  for (let seconds = 0; slow() < 2 && seconds < 10 * LONG; seconds++) await second(site);
+  assert.equal(slow(), 2);
+});
