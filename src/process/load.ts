@@ -17,11 +17,22 @@ const MEMORY_SHARE = 0.9;
 export function loadMeter(): () => Load {
   const delays = monitorEventLoopDelay({ resolution: MEASURE });
   delays.enable();
+  let memory = residentMegabytes(0);
   return () => {
     const loopDelay = Math.max(0, delays.max / 1e6 - MEASURE);
     delays.reset();
-    return { loopDelay, memory: process.memoryUsage.rss() / MEGABYTE };
+    memory = residentMegabytes(memory);
+    return { loopDelay, memory };
   };
+}
+
+/** Asking takes a descriptor; while there is none it is as it was. */
+function residentMegabytes(before: number): number {
+  try {
+    return process.memoryUsage.rss() / MEGABYTE;
+  } catch {
+    return before;
+  }
 }
 
 /** What each of so many workers bears on this machine, if nobody says otherwise. */
