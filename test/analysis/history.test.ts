@@ -59,3 +59,13 @@ test('a past of fewer requests than a baseline needs is no past', () => {
   assert.equal(after(minBaseline - 1), undefined);
   assert.equal(after(minBaseline)?.requests, minBaseline);
 });
+
+test('of sticky keys one that errs again and again is one event against the candidate', () => {
+  const tick = {
+    t: 0,
+    batches: [{ w: 1, units: [90, 90], errors: [1, 1] }],
+    requests: [100, 100],
+    requestErrors: [5, 5],
+  } as const;
+  assert.equal(pastStake('errorHistory', PAST, tick, { ...DEFAULT_POLICY, mode: 'sticky' }).events, 1);
+});
