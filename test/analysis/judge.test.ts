@@ -155,6 +155,10 @@ test('a spike of stable freezes promotion until it is over', () => {
   const spike = run(policy, 60, (t) => tickOf(t, 0.1, [0, 100], [t >= 20 && t < 30 ? 30 : t % 2, 900]));
   assert.match(spike.trace[1] ?? '', /^2[0-9] hold incident$/);
   assert.match(spike.trace[2] ?? '', /^3[0-9] continue$/);
+  const before = run(policy, 25, (t) => tickOf(t, 0.1, [0, 100], [t >= 20 ? 30 : t % 2, 900])).state;
+  const during = judge(policy, before, tickOf(25, 0.1, [0, 100], [30, 900]));
+  assert.equal(during.judgement.reason, 'incident');
+  assert.deepEqual(during.state.errors, before.errors, 'what fails now tells nothing of ordinary errors');
 });
 
 test('latency is judged only with a baseline, and only after the warm-up', () => {

@@ -38,6 +38,7 @@ test('the tripwire does not cut on few failures, a small share, or an unknown or
   assert.equal(trips(WIRE, harm(3, 3, 0, 200)), undefined);
   assert.equal(trips(WIRE, harm(29, 100, 0, 9000)), undefined);
   assert.equal(trips(WIRE, harm(4, 4)), undefined);
+  assert.equal(trips(WIRE, harm(4, 13, 0, 100_000)), undefined, 'nobody is held to be flawless');
   assert.equal(trips(WIRE, harm(50, 100, 500, 1000)), undefined);
   assert.equal(trips(WIRE, harm(5, 10, 20, 200)), undefined);
   assert.equal(trips(WIRE, harm(0, 0, 0, 200)), undefined);

@@ -30,6 +30,8 @@ describe('a strategy', () => {
     const bake = { keepWarm: 0 };
     assert.deepEqual(weights(plan({ type: 'linear', percent: 33.3, every: 60, bake })), [33.3, 66.6, 99.9]);
     assert.equal(weights(plan({ type: 'linear', percent: 1, every: 60 })).length, 99);
+    const seventh = plan({ type: 'linear', percent: 14.2857142857, every: 60 });
+    assert.deepEqual(weights(seventh), [14.2857, 28.5714, 42.8571, 57.1429, 71.4286, 85.7143]);
     assert.deepEqual(weights(plan({ type: 'linear', percent: 100, every: 60 })), []);
   });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inRange, schemaConflict } from '../../src/rollout/schema.ts';
+import type { Service } from '../../src/model/state.ts';
+import { inRange, neededVersions, schemaConflict } from '../../src/rollout/schema.ts';
 
 test('schemas are compared as numbers, part by part', () => {
   const cases: readonly (readonly [string, string, boolean])[] = [
@@ -36,4 +37,9 @@ test('a contract step waits for every version that still holds traffic or can be
   );
   assert.equal(schemaConflict('13', versions, ['canary', 'plain', 'gone']), undefined);
   assert.match(String(schemaConflict('11', versions, ['canary'])), /"canary" requires schema >=12/);
+});
+
+test('versions that serve, that are named, and that can be rolled back to are needed', () => {
+  const service = { split: { weights: { now: 100, idle: 0 } }, wholes: ['before'] } as unknown as Service;
+  assert.deepEqual(neededVersions(service, 'next'), ['now', 'next', 'before']);
 });
