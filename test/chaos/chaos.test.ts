@@ -159,8 +159,9 @@ test(`chaos of ${SECONDS} s, seed ${SEED}: every failure is explained by a fault
 
   t.diagnostic(account.summary());
   assert.deepEqual(account.unexplained(await logged(log)).slice(0, 5), []);
+  // Only that there was load of each kind all the time: how much is the machine's affair.
   for (const [kind, count] of Object.entries(account.answered))
-    assert.ok(count > SECONDS, `${kind} was answered ${count} times`);
+    assert.ok(count > SECONDS / 10, `${kind} was answered ${count} times`);
   const twice = [...deliveries].filter(([, times]) => times > 1);
   assert.deepEqual(twice, [], 'POSTs delivered more than once');
 
