@@ -22,6 +22,9 @@ const FAILOVERS = 3;
 const LEASES = [3_000, 1_000];
 /** Seconds over which the commands to Redis are counted. */
 const WATCHED = 10;
+/** What Redis counts: commands, bytes that it read, and that it wrote. */
+const COUNTED = ['total_commands_processed', 'total_net_input_bytes', 'total_net_output_bytes'] as const;
+const USERS = 20_000;
 const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 
 interface Replica extends Member {
@@ -65,7 +68,7 @@ async function bench(): Promise<void> {
 
 async function withFleet(ground: { origins: Origins; port: number; directory: string; lease: number }) {
   const names = Array.from({ length: REPLICAS }, (_, i) => `replica-${i + 1}`);
-  const fleet = new Map<string, Replica>();
+  const fleet = new Map<string, Replica & { traffic: number }>();
   for (const name of names) fleet.set(name, await start(name, ground));
   await settled(fleet);
   if (ground.lease === LEASES[0]) {
@@ -128,16 +131,22 @@ async function live(at: Replica, method: string, what: string, body?: object): P
   return performance.now() - began;
 }
 
-/** Commands that reach Redis, by replica and second. */
-async function commands(fleet: ReadonlyMap<string, Replica>, port: number): Promise<void> {
-  const count = async (): Promise<number> =>
-    Number(/^total_commands_processed:(\d+)/m.exec(await info(port))?.[1]) / fleet.size;
+/** What reaches Redis, by replica and second: commands, and bytes in and out. */
+async function commands(
+  fleet: ReadonlyMap<string, Replica & { traffic: number }>,
+  port: number,
+): Promise<void> {
+  const count = async (): Promise<readonly number[]> => {
+    const stats = await info(port);
+    return COUNTED.map((name) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(stats)?.[1]) / fleet.size);
+  };
   const rate = async (): Promise<string> => {
     const before = await count();
     await pause(WATCHED * 1000);
-    return (((await count()) - before) / WATCHED).toFixed(1);
+    const [commands, read, written] = (await count()).map((now, i) => (now - before[i]!) / WATCHED);
+    return `${commands!.toFixed(1)} commands, ${kilo(read!)} sent to Redis and ${kilo(written!)} got from it`;
   };
-  const rest = await rate();
+  tell(`- By replica and second, at rest: ${await rate()}. Commands inside of scripts are counted.`);
   const [first] = fleet.values();
   const answer = await fetch(`${first!.admin}/v1/services/shop/rollouts`, {
     method: 'POST',
@@ -145,10 +154,34 @@ async function commands(fleet: ReadonlyMap<string, Replica>, port: number): Prom
     body: JSON.stringify({ candidate: 'canary' }),
   });
   const { rollout } = (await answer.json()) as { rollout: { id: string } };
-  tell(
-    `- Commands that Redis carries out by replica and second, those inside of scripts included: ${rest} at rest, ${await rate()} in a rollout.`,
-  );
+  tell(`- The same in a rollout without traffic: ${await rate()}.`);
+  const load = visits([...fleet.values()]);
+  tell(`- The same with traffic, by ${USERS} users who are judged by their key: ${await rate()}.`);
+  tell(`- That was ${Math.round((await load()) / fleet.size)} requests by replica and second.`);
   await fetch(`${first!.admin}/v1/rollouts/${rollout.id}/abort`, { method: 'POST' });
+}
+
+/** Users who come again and again, each replica seeing all of them, until the returned function is called: how many a second came. */
+function visits(replicas: readonly (Replica & { traffic: number })[]): () => Promise<number> {
+  let over = false;
+  let [count, user] = [0, 0];
+  const began = performance.now();
+  const visitors = replicas.map(async ({ traffic }) => {
+    while (!over) {
+      user = (user + 7_919) % USERS;
+      await (await fetch(`http://127.0.0.1:${traffic}/`, { headers: { cookie: `uid=user-${user}` } })).text();
+      count++;
+    }
+  });
+  return async () => {
+    over = true;
+    await Promise.all(visitors);
+    return (count * 1000) / (performance.now() - began);
+  };
+}
+
+function kilo(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} kB`;
 }
 
 /** What a request costs with each store, turn by turn. */

@@ -32,6 +32,11 @@ const LOOK = 50;
 const FIRST = 60;
 /** Milliseconds without a word after which a line is taken for dead. */
 const DEAD = 2_500;
+/**
+ * How many posts are kept, and how long, ms. Whoever begins to lead begins the epoch anew, so evidence is of use for as
+ * long as a lease; what was before, for the minutes that it is about.
+ */
+const KEPT = { evidence: [1_000, 60_000], past: [4_000, 360_000] } as const;
 /** Entries of the audit log read at once. */
 const PAGE = 500;
 
@@ -287,7 +292,7 @@ class RedisStore implements Store, Link {
   }
 
   async post(subject: Subject, words: string): Promise<void> {
-    await this.#run(POST, [this.#keys[subject]], [words]);
+    await this.#run(POST, [this.#keys[subject]], [words, ...KEPT[subject]]);
   }
 
   async gather(subject: Subject): Promise<readonly string[]> {

@@ -110,9 +110,9 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 return 1
 `);
 
-/** Leaves what is of use for minutes only. */
+/** Leaves what is of use for a while only: the last so many, and nothing when no more comes for so many ms. */
 export const POST = script(`
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', 4000, '*', 'w', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], 360000)
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'w', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 `);

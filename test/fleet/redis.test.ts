@@ -51,7 +51,7 @@ const asked: fc.Arbitrary<Asked> = fc.oneof(
   fc
     .tuple(fc.constantFrom('a', 'b'), token)
     .map(([me, mine]) => ({ script: LEAVE, keys: keys('lease', 'replicas'), args: [me, mine] })),
-  fc.constant({ script: POST, keys: keys('evidence'), args: ['words'] }),
+  fc.constant({ script: POST, keys: keys('evidence'), args: ['words', '1000', '60000'] }),
 );
 
 /** Without the time of day, in which the two differ, and in one order. */
