@@ -23,6 +23,7 @@ import { Debts } from './debts.ts';
 import { type Circumstances, type Command, type Decision, decide, signature } from './decide.ts';
 import type { Launch } from './launch.ts';
 import { rolloutOf, serviceOf } from './lookup.ts';
+import { confirmed } from './resplit.ts';
 import type { Happening, Marks } from './rollouts.ts';
 
 export interface ControlParts {
@@ -356,7 +357,8 @@ class StoreControl implements Control {
    */
   #insistence(command: Command, circumstances: Circumstances): Decision | undefined {
     if (this.#store.link === undefined || command.type !== 'rollback') return undefined;
-    const { services, rollouts } = this.#state;
+    const { rollouts } = this.#state;
+    const services = confirmed(this.#state, command.service, circumstances.now);
     const entry = { ...signature('rollback', circumstances), service: command.service };
     return { services, ...(rollouts && { rollouts }), entry, urgent: true };
   }

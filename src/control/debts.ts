@@ -4,6 +4,7 @@ import type { State } from '../model/state.ts';
 import type { Store } from '../store/store.ts';
 import { Refusal } from './commands.ts';
 import { type Circumstances, type Command, type Decision, decide } from './decide.ts';
+import { confirmed } from './resplit.ts';
 
 /** A change that is served although the store does not hold it. */
 export interface Debt {
@@ -66,7 +67,9 @@ function redecide(state: State, { command, circumstances, entry, asked }: Debt):
   try {
     // Who rolled back later knew better where to.
     if (command.type === 'rollback' && isLater(state, command.service, asked)) return needless;
-    return decide(state, command, circumstances) ?? needless;
+    const decision = decide(state, command, circumstances);
+    if (decision !== undefined || command.type !== 'rollback') return decision ?? needless;
+    return { ...needless, services: confirmed(state, command.service, asked) };
   } catch (error) {
     // The service or the version is gone, so nobody is sent there any more.
     if (error instanceof Refusal) return needless;

@@ -1,5 +1,5 @@
 import { own } from '../base/own.ts';
-import type { Service, Split } from '../model/state.ts';
+import type { Service, Split, State } from '../model/state.ts';
 import { type Weights, wholeVersion } from '../model/weights.ts';
 import { withWhole } from '../model/wholes.ts';
 
@@ -31,4 +31,12 @@ export function resplit(
   };
   const wholes = whole === undefined ? service.wholes : withWhole(service.wholes, whole);
   return { ...service, split, wholes };
+}
+
+/** A rollback that finds its weights as they should be is the last word all the same, and known as such from then on. */
+export function confirmed({ services }: State, name: string, now: number): State['services'] {
+  const service = own(services, name);
+  if (service === undefined) return services;
+  const split: Split = { ...service.split, cause: 'rollback', since: new Date(now).toISOString() };
+  return { ...services, [name]: { ...service, split } };
 }
