@@ -3,7 +3,10 @@ import type { RequestListener } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
 import type { FleetView, RolloutStart, RolloutView } from '../../src/model/api.ts';
 import { until } from '../process/site.ts';
+import { Apart } from '../support/apart.ts';
 import { need } from '../support/need.ts';
+import { atLast } from '../support/patience.ts';
+import { RedisServer } from '../support/redis.ts';
 import { Fleet, type Making, type Replica } from './fleet.ts';
 
 async function view(fleet: Fleet, replica: Replica): Promise<FleetView> {
@@ -120,6 +123,32 @@ describe('whoever leads real replicas', { timeout: 600_000 }, () => {
       await load.stop();
       assert.ok(load.failures.length === 20 && load.failures.every((line) => line.includes(' 500 ')));
     }
+  });
+
+  test('and whose packets vanish is followed by another, answers in time, and its rollback wins', async (t) => {
+    const apart = Apart.open(t);
+    if (apart === undefined) return;
+    const server = await RedisServer.elsewhere(apart.command, apart.address(0));
+    const port = server.address.split(':')[1];
+    const fleet = await fleetOf(t, {
+      redis: { server, address: (index) => `${apart.address(index)}:${port}` },
+    });
+    if (fleet === undefined) return;
+    const [first, other] = await parted(fleet);
+    const line = fleet.replicas.indexOf(first);
+    const steps = [10, 20].map((weight, i) => ({ weight, atLeast: i === 1 ? 3600 : 1, needs: 'nothing' }));
+    await start(fleet, other!, { steps }, {});
+    await canaryAt(fleet, first, (weight) => weight >= 10);
+    apart.lose(line, true);
+    await succeeded(fleet, other!, first);
+    await canaryAt(fleet, other!, (weight) => weight === 20);
+    assert.equal((await fleet.weights(first, 60, 'while nothing comes back')).status, 503);
+    const back = await fleet.rollback(first);
+    assert.deepEqual([back.status, back.body.durable], [200, false]);
+    assert.equal(await fleet.canaryOf(first), 0);
+    apart.lose(line, false);
+    await atLast(async () => assert.equal((await fleet.converged()).canary, 0));
+    await fleet.verify(t);
   });
 });
 

@@ -4,6 +4,7 @@ import type { FleetView, RolloutStart, RolloutView } from '../../src/model/api.t
 import type { AuditEntry, Change } from '../../src/model/record.ts';
 import { RedisServer } from '../support/redis.ts';
 import { named, resumeSite, type Site, shop, startSite, until } from './site.ts';
+import { Visitors } from './visitors.ts';
 
 const LEASE = 1_000;
 
@@ -214,4 +215,40 @@ test('a replica starts without Redis, with what it saw last', async (t) => {
   assert.equal((await again.get()).status, 200);
   await redis.restart();
   await until(async () => ((await weigh(again, 16)).status === 200 ? true : undefined));
+});
+
+test('a replica that hands over to a successor stays one of the fleet, with its evidence and without a failed request', async (t) => {
+  const { site } = await fleetOf(t, ['a', 'b']);
+  const { leader, replicas } = await view(site('a'));
+  const [first, other] = leader === 'a' ? [site('a'), site('b')] : [site('b'), site('a')];
+  const loads = [first, other].map(({ proxy }) => new Visitors(t, proxy, { kept: 3, fresh: 2 }));
+  const steps = [50, 60].map((weight) => ({ weight, atLeast: 1, needs: { requests: 300 } }));
+  const { status, json } = await ask<RolloutStart>(other, 'POST', '/v1/services/shop/rollouts', {
+    candidate: 'canary',
+    strategy: { type: 'canary', steps, bake: { for: 1 } },
+    policy: { mode: 'request', onWorse: 'notify' },
+  });
+  assert.equal(status, 200, JSON.stringify(json));
+  await until(async () => ((await weightAt(first)) === 50 ? true : undefined));
+
+  first.child.kill('SIGUSR2');
+  await first.logged('all is finished');
+  const old = replicas.find(({ replica }) => replica === leader)!.id;
+  const now = await until(async () => {
+    const seen = await view(other);
+    const names = seen.replicas.map(({ replica }) => replica).sort();
+    return seen.leader !== undefined && names.join() === 'a,b' ? seen.replicas : undefined;
+  });
+  assert.ok(now.every(({ id, silent }) => id !== old && !silent));
+  await until(async () => {
+    const { json: rollout } = await ask<RolloutView>(other, 'GET', `/v1/rollouts/${json.rollout!.id}`);
+    return rollout.phase.at === 'promoted' ? true : undefined;
+  });
+  await until(async () => ((await weightAt(first)) === 100 ? true : undefined));
+  for (const load of loads) {
+    await load.stop();
+    assert.deepEqual(load.failures, []);
+  }
+  const moves = (await chain(first)).flatMap(({ transitions = [] }) => transitions.map(({ seq }) => seq));
+  assert.deepEqual(moves, [...new Set(moves)], 'nothing is decided twice');
 });

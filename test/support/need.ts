@@ -8,6 +8,7 @@ const PACKAGES = {
   'docker-compose': 'docker-compose',
   h2load: 'nghttp2-client',
   haproxy: 'haproxy',
+  ip: 'iproute2',
   nghttp: 'nghttp2-client',
   openssl: 'openssl',
   prometheus: 'prometheus',

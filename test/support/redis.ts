@@ -12,9 +12,17 @@ export class RedisServer {
   readonly address: string;
   readonly #directory: string;
   readonly #options: readonly string[];
+  /** What it is started by. */
+  readonly #prefix: readonly string[];
   #child: ChildProcess;
 
-  private constructor(address: string, directory: string, options: readonly string[]) {
+  private constructor(
+    address: string,
+    directory: string,
+    options: readonly string[],
+    prefix: readonly string[],
+  ) {
+    this.#prefix = prefix;
     this.address = address;
     this.#directory = directory;
     this.#options = options;
@@ -25,7 +33,17 @@ export class RedisServer {
   static async start(...options: string[]): Promise<RedisServer> {
     insist('redis-server');
     const directory = await mkdtemp(join(tmpdir(), 'spillway-redis-'));
-    const server = new RedisServer(`127.0.0.1:${await freePort()}`, directory, options);
+    const server = new RedisServer(`127.0.0.1:${await freePort()}`, directory, options, []);
+    await server.#answers();
+    return server;
+  }
+
+  /** The same by a command that starts it elsewhere, and where it is found there. */
+  static async elsewhere(prefix: readonly string[], host: string): Promise<RedisServer> {
+    insist('redis-server');
+    const directory = await mkdtemp(join(tmpdir(), 'spillway-redis-'));
+    const open = ['--bind', '0.0.0.0', '--protected-mode', 'no'];
+    const server = new RedisServer(`${host}:${await freePort()}`, directory, open, prefix);
     await server.#answers();
     return server;
   }
@@ -85,11 +103,12 @@ export class RedisServer {
 
   #spawn(): ChildProcess {
     const [host, port] = this.#parts;
-    return spawn(
+    const [command = '', ...args] = [
+      ...this.#prefix,
       'redis-server',
-      ['--bind', host, '--port', String(port), '--save', '', '--appendonly', 'no', ...this.#options],
-      { cwd: this.#directory, stdio: 'ignore' },
-    );
+      ...['--bind', host, '--port', String(port), '--save', '', '--appendonly', 'no', ...this.#options],
+    ];
+    return spawn(command, args, { cwd: this.#directory, stdio: 'ignore' });
   }
 
   async #answers(): Promise<void> {
