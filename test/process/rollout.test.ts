@@ -31,11 +31,9 @@ async function simulates(t: TestContext, site: Site, id: string): Promise<void> 
   const again = JSON.parse(named.out);
   assert.deepEqual(again.simulated, again.recorded);
   await writeFile(path, 'policy: { name: patient, tripwire: false }\n');
-  for (const policy of ['patient', path]) {
-    const own = await spillway(['simulate', '--rollout', id, '--policy', policy, '--json'], env);
-    assert.equal(own.code, 0, own.out + own.err);
-    assert.deepEqual(JSON.parse(own.out).simulated, simulated);
-  }
+  const own = await spillway(['simulate', '--rollout', id, '--policy', path, '--json'], env);
+  assert.equal(own.code, 0, own.out + own.err);
+  assert.deepEqual(JSON.parse(own.out).simulated, simulated);
   const unknown = await spillway(['simulate', '--rollout', id, '--policy', 'bold'], env);
   assert.match(unknown.err, /"bold" is neither a file nor a policy; the policies are patient, standard, /);
   await writeFile(path, 'policy: { mode: request }\n');

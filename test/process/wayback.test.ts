@@ -59,7 +59,7 @@ test('nor while it accepts connections and passes no probe, though nothing is to
   });
   const config = shop(stable, await named(t, 'canary'));
   const { shop: service } = config.services;
-  const health = { path: '/up', interval: 100, timeout: 1000, fall: 2, rise: 1 };
+  const health = { path: '/up', interval: 100, timeout: 30_000, fall: 2, rise: 1 };
   const site = await startSite(t, { ...config, services: { shop: { ...service!, health } } });
   const id = await begin(site, { for: 600, keepWarm: 0 });
   assert.equal(await gauge(site), '1');
