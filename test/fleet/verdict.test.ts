@@ -15,7 +15,7 @@ import { Helm, Node, type Outcome } from './replay/node.ts';
 import { Stream, type Weather } from './replay/stream.ts';
 
 /** How often it is tried with other streams, and where those begin. More: `REPLAYS=5000 SEED=7`. */
-const REPLAYS = Number(process.env['REPLAYS'] ?? 25);
+const REPLAYS = Number(process.env['REPLAYS'] ?? 12);
 const SEED = Number(process.env['SEED'] ?? 1);
 
 /** Between two looks, ms. */
