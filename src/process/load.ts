@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { OverloadSettings } from '../model/overload.ts';
 import type { Load } from '../proxy/overload.ts';
@@ -13,16 +12,26 @@ const LEAST_MEMORY = 256;
 /** What is left is for peaks, and for what does not belong to us. */
 const MEMORY_SHARE = 0.9;
 
-/** Measures, from now on, what this process has to bear; each call tells of the time since the last one. */
+/**
+ * Measures, from now on, what this process has to bear; each call tells of the time since the last one. Node's own
+ * `monitorEventLoopDelay` would forget the first measure after each call, and of a loop that is late there is only one.
+ */
 export function loadMeter(): () => Load {
-  const delays = monitorEventLoopDelay({ resolution: MEASURE });
-  delays.enable();
+  let last = performance.now();
+  let loopDelay = 0;
+  const measure = () => {
+    const now = performance.now();
+    loopDelay = Math.max(loopDelay, now - last - MEASURE);
+    last = now;
+  };
+  setInterval(measure, MEASURE).unref();
   let memory = residentMegabytes(0);
   return () => {
-    const loopDelay = Math.max(0, delays.max / 1e6 - MEASURE);
-    delays.reset();
+    measure();
     memory = residentMegabytes(memory);
-    return { loopDelay, memory };
+    const load = { loopDelay, memory };
+    loopDelay = 0;
+    return load;
   };
 }
 

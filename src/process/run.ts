@@ -153,7 +153,8 @@ export async function runSpillway(source: Source): Promise<Running> {
     log.info({ address: front.address }, 'admin listening');
     for (const { socket } of entrances) log.info({ address: socket.address }, 'listening');
     await helm.steer();
-    await notify(log, 'READY=1', `MAINPID=${process.pid}`);
+    // Not waited for: who hears it may send signals at once, and they are heeded only when this is over.
+    const announced = notify(log, 'READY=1', `MAINPID=${process.pid}`);
 
     const reload = async () => {
       const fresh = await read();
@@ -221,6 +222,7 @@ export async function runSpillway(source: Source): Promise<Running> {
         crew.reopen();
         // One after the other, so that of two files read in a row the later one stays.
         return turns.take(async () => {
+          await announced;
           await notify(log, 'RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
           await reload().catch((fault: unknown) => logReloadFault(log, fault));
           // A config that is bad changes nothing, so what was ready is.

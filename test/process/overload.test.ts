@@ -69,6 +69,30 @@ test('with no room for more connections every client is answered: by its version
   await next;
 });
 
+test('a worker whose loop is late is seen to have too much to bear, and to be well again', async (t) => {
+  const calm = await origin(t, (_request, response) => void response.end('served'));
+  // From one signal to the next a worker is held up again and again.
+  const burden = `if (process.env.SPILLWAY_WORKER) {
+    let held;
+    process.on('SIGUSR2', () => {
+      if (held) clearInterval(held);
+      else held = setInterval(() => { for (const end = Date.now() + 700; Date.now() < end; ); }, 1);
+    });
+  }`;
+  const site = await startSite(t, shop(calm, calm, { overload: { loopDelay: 500 } }), {
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(burden)}`,
+  });
+  const first = async (wanted: 'loop' | undefined) => {
+    const worker = (await site.status()).workers.find((each) => each.worker === 1);
+    return worker?.overloaded === wanted ? worker : undefined;
+  };
+  const { pid } = await until(() => first(undefined));
+  process.kill(pid, 'SIGUSR2');
+  await until(() => first('loop'));
+  process.kill(pid, 'SIGUSR2');
+  await until(() => first(undefined));
+});
+
 test('when the system has no descriptor left, who is served is served, and nobody blames the endpoint', async (t) => {
   const calm = await origin(t, (_request, response) => void response.end('served'));
   const site = await startSite(
