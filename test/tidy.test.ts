@@ -34,6 +34,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 /** What floors 0 to 2 may take from Node: arithmetic on addresses and hashes, nothing of the world. */
 const PURE_NODE = new Map([
   ['node:net', /^import (type )?\{ ?(BlockList, )?isIP ?\}/],
+  ['node:http', /^import \{ ?STATUS_CODES ?\}/],
   ['node:crypto', /^import \{ ?createHmac, timingSafeEqual ?\}/],
 ]);
 const WORLD =

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { allowedTrailers } from './chunked.ts';
 import {
   BAD,
@@ -133,7 +134,8 @@ export function parseResponseList(list: List, buffer: Buffer, head: Head, limits
     lines += `${name}: ${list[i + 1]!}\r\n`;
     count++;
   }
-  const end = put(`HTTP/1.1 ${status} \r\n${lines}\r\n`, buffer);
+  // HTTP/2 has no reason phrases, and there are clients that cannot do without.
+  const end = put(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines}\r\n`, buffer);
   const parsed = end === TOO_LARGE ? end : parseResponse(buffer, 0, end, head, limits);
   if (parsed < 0) return parsed === MORE ? BAD : parsed;
   return asWritten(head, parsed, end, count) ? parsed : BAD;

@@ -181,3 +181,16 @@ test('a connection that is closed does not stay because the endpoint is frozen',
     return pool.quiet;
   });
 });
+
+test('an answer of HTTP/2 has the usual reason phrase, as some clients of HTTP/1.1 cannot do without', async (t) => {
+  let status = 200;
+  const { site } = await open(t, (stream) => stream.respond({ ':status': status }, { endStream: true }));
+  for (const [code, line] of [
+    [200, 'HTTP/1.1 200 OK'],
+    [404, 'HTTP/1.1 404 Not Found'],
+    [299, 'HTTP/1.1 299 '],
+  ] as const) {
+    status = code;
+    assert.equal((await site.get()).line, line);
+  }
+});
