@@ -74,27 +74,77 @@ test('over TLS, with a certificate of its own, which Redis asks for', async (t) 
 });
 
 test('a cluster keeps all of a fleet in one place', async (t) => {
-  const redis = await server(t, '--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1');
-  await redis.ask('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-  await atLast(async () => assert.match(await redis.ask('CLUSTER', 'INFO'), /cluster_state:ok/));
-  await works(t, `redis+cluster://${redis.address}`);
+  const nodes = await Promise.all(
+    [1, 2, 3].map(() => server(t, '--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')),
+  );
+  const [first] = nodes;
+  for (const [i, node] of nodes.entries()) {
+    const [from, to] = [Math.ceil((i * 16_384) / 3), Math.ceil(((i + 1) * 16_384) / 3) - 1];
+    await node.ask('CLUSTER', 'ADDSLOTSRANGE', `${from}`, `${to}`);
+    await node.ask('CLUSTER', 'MEET', ...first!.address.split(':'));
+  }
+  for (const node of nodes)
+    await atLast(async () => {
+      const info = await node.ask('CLUSTER', 'INFO');
+      assert.match(info, /cluster_state:ok/);
+      assert.match(info, /cluster_known_nodes:3/);
+    });
+  await works(t, `redis+cluster://${first!.address}`);
 });
 
-test('sentinels say where the primary is', async (t) => {
-  const redis = await server(t);
+/** A sentinel that looks after this Redis as `shop`. Gives back its address. */
+async function sentinelOf(t: TestContext, redis: RedisServer): Promise<string> {
   const [address = ''] = await freeEndpoints(1);
   const [, port = ''] = address.split(':');
   const directory = mkdtempSync(join(tmpdir(), 'spillway-sentinel-'));
   const path = join(directory, 'sentinel.conf');
-  writeFileSync(
-    path,
-    `port ${port}\nbind 127.0.0.1\nsentinel monitor shop ${redis.address.replace(':', ' ')} 1\n`,
-  );
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `sentinel monitor shop ${redis.address.replace(':', ' ')} 1`,
+    'sentinel down-after-milliseconds shop 2000',
+  ];
+  writeFileSync(path, `${lines.join('\n')}\n`);
   const sentinel = spawn('redis-server', [path, '--sentinel'], { stdio: 'ignore' });
   t.after(async () => {
     sentinel.kill('SIGKILL');
     if (sentinel.exitCode === null && sentinel.signalCode === null) await once(sentinel, 'exit');
     rmSync(directory, { recursive: true });
   });
+  return address;
+}
+
+test('sentinels say where the primary is', async (t) => {
+  const address = await sentinelOf(t, await server(t));
   await atLast(() => works(t, `redis+sentinel://${address}/shop`));
+});
+
+test('when the primary dies the one that sentinels name is gone on with, and given whatever it missed', async (t) => {
+  const primary = await server(t);
+  const replica = await server(t, '--replicaof', ...primary.address.split(':'));
+  await atLast(async () => assert.match(await replica.ask('INFO', 'replication'), /master_link_status:up/));
+  const address = await sentinelOf(t, primary);
+  const base = mkdtempSync(join(tmpdir(), 'spillway-kinds-'));
+  const store = await atLast(() =>
+    openStore(
+      { store: `redis+sentinel://${address}/shop`, fleet: { mirror: 'm' } },
+      { base, environment: {}, clock: systemClock, log: silent },
+    ),
+  );
+  t.after(async () => {
+    await store.close();
+    rmSync(base, { recursive: true });
+  });
+  // Whatever is refused, or unheard of, is tried again on what is there.
+  const reach = (wanted: number) =>
+    atLast(async () => {
+      const { revision } = await store.read();
+      if (revision < wanted) await store.replace(revision, sampleState(`${revision}`), sampleEntry('web'));
+      assert.equal((await store.read()).revision, wanted);
+    });
+  for (const revision of [1, 2, 3]) await reach(revision);
+  await primary.kill();
+  await reach(4);
+  assert.match(await replica.ask('INFO', 'replication'), /role:master/);
+  assert.match(await replica.ask('HGET', 'spillway:{spillway}:truth', 'revision'), /4/);
 });

@@ -124,11 +124,16 @@ export class RedisServer {
   }
 }
 
+/** The greatest port to which 10 000 can be added, which is where nodes of a cluster meet. */
+const HIGHEST = 55_535;
+
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    if (port <= HIGHEST) return port;
+  }
 }
