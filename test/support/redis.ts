@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { insist } from './need.ts';
 
+/** So many ports are tried. */
+const ATTEMPTS = 5;
+
 /** A real redis-server of the tests' own, that keeps nothing on the disk. It can be frozen, killed and started anew. */
 export class RedisServer {
   readonly address: string;
@@ -30,22 +33,32 @@ export class RedisServer {
   }
 
   /** To be stopped by whoever started it. */
-  static async start(...options: string[]): Promise<RedisServer> {
-    insist('redis-server');
-    const directory = await mkdtemp(join(tmpdir(), 'spillway-redis-'));
-    const server = new RedisServer(`127.0.0.1:${await freePort()}`, directory, options, []);
-    await server.#answers();
-    return server;
+  static start(...options: string[]): Promise<RedisServer> {
+    return RedisServer.#begin('127.0.0.1', options, []);
   }
 
   /** The same by a command that starts it elsewhere, and where it is found there. */
-  static async elsewhere(prefix: readonly string[], host: string): Promise<RedisServer> {
+  static elsewhere(prefix: readonly string[], host: string): Promise<RedisServer> {
+    return RedisServer.#begin(host, ['--bind', '0.0.0.0', '--protected-mode', 'no'], prefix);
+  }
+
+  /** A port that was free a moment ago may not be so any more. */
+  static async #begin(
+    host: string,
+    options: readonly string[],
+    prefix: readonly string[],
+  ): Promise<RedisServer> {
     insist('redis-server');
     const directory = await mkdtemp(join(tmpdir(), 'spillway-redis-'));
-    const open = ['--bind', '0.0.0.0', '--protected-mode', 'no'];
-    const server = new RedisServer(`${host}:${await freePort()}`, directory, open, prefix);
-    await server.#answers();
-    return server;
+    for (let attempt = 1; ; attempt++) {
+      const server = new RedisServer(`${host}:${await freePort()}`, directory, options, prefix);
+      try {
+        await server.#answers();
+        return server;
+      } catch (error) {
+        if (attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   get url(): string {
@@ -113,13 +126,11 @@ export class RedisServer {
 
   async #answers(): Promise<void> {
     for (;;) {
-      try {
-        await this.ask('PING');
-        return;
-      } catch (error) {
-        if (this.#child.exitCode !== null) throw error;
-        await pause(20);
-      }
+      const answered = await this.ask('PING').catch(() => undefined);
+      if (this.#child.exitCode !== null)
+        throw new Error(`redis-server at ${this.address} ended with ${this.#child.exitCode}`);
+      if (answered !== undefined) return;
+      await pause(20);
     }
   }
 }

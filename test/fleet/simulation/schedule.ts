@@ -4,7 +4,7 @@ import { Laws } from './laws.ts';
 import { Net } from './line.ts';
 import { SimulatedRedis } from './redis.ts';
 import { Replica, type Traffic } from './replica.ts';
-import { World } from './world.ts';
+import { EPOCH, World } from './world.ts';
 
 /** What may happen, by how often. */
 const HAPPENINGS = {
@@ -40,7 +40,7 @@ export interface Summary {
 /** A fleet for a minute or so, in which anything may go wrong, and which is then left alone. By its seed alone. */
 export async function schedule(seed: number): Promise<Summary> {
   const world = new World(seed);
-  const redis = new SimulatedRedis(() => Date.UTC(2026, 0, 1) + world.now);
+  const redis = new SimulatedRedis(() => EPOCH + world.now);
   const net = new Net(world, redis);
   const people = new People(world);
   const traffic: Traffic = { requests: 20, failing: 0 };

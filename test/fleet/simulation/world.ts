@@ -6,6 +6,9 @@ interface Event {
   readonly task: () => void;
 }
 
+/** When it begins, by the clock of Redis. */
+export const EPOCH = Date.UTC(2026, 0, 1);
+
 /**
  * Time and chance, the same for the same seed. What is to happen stands in a row, and nothing else happens: after each
  * event all promises have their turn before the next.
