@@ -59,7 +59,10 @@ describe('real replicas, a real Redis, and what can come between them', { timeou
     const fleet = await fleetOf(t, 3);
     if (fleet === undefined) return;
     for (let canary = 1; canary <= 5; canary++)
-      await fleet.weights(fleet.replicas[canary % 3]!, canary, `${canary}`);
+      await atLast(async () => {
+        const { status } = await fleet.weights(fleet.replicas[canary % 3]!, canary, `${canary}`);
+        assert.equal(status, 200);
+      });
     const before = await fleet.converged();
     assert.equal(before.canary, 5);
     await fleet.redis.restart();

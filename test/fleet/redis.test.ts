@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { run } from '../../src/store/connect.ts';
 import { BEAT, LEAVE, POST, READ, REPLACE, RESTORE, type Script } from '../../src/store/scripts.ts';
+import { atLast } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
 import { SimulatedRedis } from './simulation/redis.ts';
 
@@ -83,4 +84,17 @@ test('the simulated Redis answers as the real one does, whatever the scripts are
     }),
     { numRuns: 300 },
   );
+});
+
+test('a replica that is not heard of is shown for a while, and then forgotten', async () => {
+  await client.flushall();
+  const beat = async (me: string, forgotten: number) => {
+    const args = [me, '', `${me} token`, '0', '{}', '3000', forgotten];
+    const reply = await run(client, BEAT, keys('truth', 'lease', 'term', 'replicas'), args);
+    return (reply as unknown[])[4] as string[];
+  };
+  await beat('dead', 30_000);
+  assert.ok((await beat('alive', 30_000)).includes('dead'));
+  await atLast(async () => assert.ok(!(await beat('alive', 1)).includes('dead')));
+  assert.ok((await beat('alive', 30_000)).includes('alive'));
 });
