@@ -73,9 +73,9 @@ export function decide(state: State, command: Command, circumstances: Circumstan
 /** A change of versions and weights, and what the rollout that is under way makes of it. */
 function change(state: State, command: ServiceCommand, circumstances: Circumstances): Decision | undefined {
   const service = serviceOf(state, command.service);
-  const step = stepOf(service, command, circumstances);
-  const changed = step ? withService(state, command.service, step.next) : state;
   const rollout = liveRollout(state, command.service);
+  const step = stepOf(service, rollout ? aimed(command, rollout) : command, circumstances);
+  const changed = step ? withService(state, command.service, step.next) : state;
   if (command.type === 'version.delete' && rollout) refuseLoss(rollout, command.version);
   const events = rollout ? eventsOf(command, rollout, service, changed, circumstances) : [];
   const turned = rollout && turn(changed, rollout, { events, digest: '' }, circumstances);
@@ -90,6 +90,11 @@ function change(state: State, command: ServiceCommand, circumstances: Circumstan
   return turned === undefined
     ? { ...partsOf(changed), entry, urgent }
     : { ...decisionOf(state, turned, entry), urgent };
+}
+
+/** While a rollout is under way, back is to its baseline, whoever held all the traffic by hand meanwhile. */
+function aimed(command: ServiceCommand, { baseline }: Rollout): ServiceCommand {
+  return command.type === 'rollback' && command.to === undefined ? { ...command, to: baseline } : command;
 }
 
 function refuseLoss({ id, candidate, baseline }: Rollout, version: string): void {

@@ -45,7 +45,8 @@ export const RollbackRequestSchema = Type.Object(
   { to: Type.Optional(VersionName), reason: Type.Optional(Reason) },
   {
     additionalProperties: false,
-    description: 'Where to go back to; left out, the version that last held all the traffic.',
+    description:
+      'Where to go back to; left out, the baseline of the rollout under way, else the version that last held all the traffic.',
   },
 );
 export type RollbackRequest = Of<typeof RollbackRequestSchema>;

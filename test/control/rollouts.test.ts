@@ -97,6 +97,17 @@ describe('while a rollout is under way', () => {
     await control.close();
   });
 
+  test('a rollback leads to its baseline, even if the candidate held all the traffic by hand since', async () => {
+    const { control, id } = await begun();
+    await control.setWeights('web', { stable: 0, canary: 100 }, ASKING);
+    await control.setWeights('web', { stable: 50, canary: 50 }, ASKING);
+    const change = await control.rollback('web', undefined, ASKING);
+    assert.equal(change.to, 'stable');
+    assert.deepEqual(web(control).split.weights, { stable: 100, canary: 0 });
+    assert.equal(rolloutIn(control, id).phase.at, 'rolledBack');
+    await control.close();
+  });
+
   test('a rollback ends it even before its first step', async () => {
     const gate = { kind: 'approval', name: 'go', moment: 'start' } as const;
     const { control, id } = await begun({
