@@ -61,6 +61,9 @@ export interface Logged {
 /** How long after a fault is over its consequences may still arrive, ms: endpoint timeouts, and a busy machine. */
 const AFTERMATH = 5_000;
 
+/** A worker writes what it logs every second, more or less, ms; what it has not written is lost when it is killed. */
+const UNWRITTEN = 2_000;
+
 /** Faults on one side, failures on the other: none of these may be left without one of those. */
 export class Account {
   readonly answered: Record<Kind, number> = { get: 0, post: 0, http2: 0, websocket: 0 };
@@ -78,7 +81,8 @@ export class Account {
 
   /**
    * The failures that no fault explains, each with what was going on. A reset overtakes what was sent before it, so
-   * a client whose answer was broken off may see nothing of its beginning; then the log tells that there was one.
+   * a client whose answer was broken off may see nothing of its beginning; then the log tells that there was one,
+   * unless the worker that would have written it was killed before.
    */
   unexplained(log: readonly Logged[]): readonly object[] {
     const begun = new Set(
@@ -86,7 +90,9 @@ export class Account {
     );
     return this.failures
       .map((failure) =>
-        failure.how === 'lost' && begun.has(failure.path) ? { ...failure, how: 'cut' } : failure,
+        failure.how === 'lost' && (begun.has(failure.path) || this.#unwritten(failure))
+          ? { ...failure, how: 'cut' }
+          : failure,
       )
       .filter((failure) => !this.#happened.some((happened) => explains(happened, failure)))
       .map((failure) => ({
@@ -94,6 +100,12 @@ export class Account {
         logged: log.filter(({ path }) => path === failure.path),
         meanwhile: this.#happened.filter((happened) => together(happened, failure)),
       }));
+  }
+
+  #unwritten({ to }: Failure): boolean {
+    return this.#happened.some(
+      ({ fault, from }) => fault === 'worker' && to <= from && from <= to + UNWRITTEN,
+    );
   }
 
   /** How often every fault happened, and how often clients failed in which way. */

@@ -158,6 +158,8 @@ test(`chaos of ${SECONDS} s, seed ${SEED}: every failure is explained by a fault
   http2.close();
 
   t.diagnostic(account.summary());
+  const crashes = site.lines.filter(({ msg }) => msg.startsWith('uncaught exception'));
+  assert.deepEqual(crashes, [], 'a process ended by itself');
   assert.deepEqual(account.unexplained(await logged(log)).slice(0, 5), []);
   // Only that there was load of each kind all the time: how much is the machine's affair.
   for (const [kind, count] of Object.entries(account.answered))
