@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../src/model/settings.ts';
 import { Crew, freePort, type Member } from './crew.ts';
 import { describeMachine, installed, LOAD_CORE, PROXY_CORE, root } from './machine.ts';
+import { main } from './main.ts';
 import { startOrigins } from './origins.ts';
 import { cpuSeconds } from './proc.ts';
 import type { Origins } from './rivals/rival.ts';
@@ -285,17 +286,4 @@ function info(port: number): Promise<string> {
   });
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  process.once(signal, () => process.exit(code));
-}
-
-try {
-  await bench();
-  process.exit(0);
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+await main(bench);

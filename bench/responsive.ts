@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Crew, freePort } from './crew.ts';
 import { describeMachine, installed, type Machine, pinSelf, root } from './machine.ts';
+import { main } from './main.ts';
 import { startOrigins } from './origins.ts';
 import { cpuSeconds } from './proc.ts';
 import { spillway } from './rivals/spillway.ts';
@@ -105,17 +106,4 @@ ${CALLS.map(([title]) => `| ${title} | ${row(title)} |`).join('\n')}
 `;
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  process.once(signal, () => process.exit(code));
-}
-
-try {
-  await responsive(Number(process.argv[2] ?? 20));
-  process.exit(0);
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+await main(() => responsive(Number(process.argv[2] ?? 20)));

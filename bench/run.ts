@@ -6,6 +6,7 @@ import { BUDGETS, judge } from './budgets.ts';
 import { faultOf } from './check.ts';
 import { Crew } from './crew.ts';
 import { describeMachine, installed, PINNED, pinSelf, root } from './machine.ts';
+import { main } from './main.ts';
 import { type Options, parseOptions } from './options.ts';
 import { startOrigins } from './origins.ts';
 import { markdown, type Outcome } from './report.ts';
@@ -156,19 +157,8 @@ function note(text: string): void {
   console.error(text);
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  process.once(signal, () => process.exit(code));
-}
-
-try {
+await main(async () => {
   const options = parseOptions(process.argv.slice(2), known);
   if (options === 'help') console.log(HELP);
   else await bench(options);
-  process.exit(0);
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Crew } from './crew.ts';
 import { h2load } from './h2load.ts';
 import { describeMachine, installed, pinSelf, root } from './machine.ts';
+import { main } from './main.ts';
 import { startOrigins } from './origins.ts';
 import { memoryBytes } from './proc.ts';
 import { spillway } from './rivals/spillway.ts';
@@ -87,17 +88,4 @@ ${readings.map(({ at, megabytes, p99, errors: bad }) => `| ${at.toFixed(1)} | ${
 `;
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  process.once(signal, () => process.exit(code));
-}
-
-try {
-  await soak(Number(process.argv[2] ?? 10));
-  process.exit(0);
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+await main(() => soak(Number(process.argv[2] ?? 10)));

@@ -3,6 +3,7 @@ import { ownHeader } from '../http/proxyprotocol.ts';
 import type { Of } from '../model/document.ts';
 import type { SmokeSchema } from '../model/rollout.ts';
 import type { Service } from '../model/state.ts';
+import { wireOf } from '../model/wire.ts';
 import type { Circumstances } from './circumstances.ts';
 import { NoAnswer } from './fault.ts';
 import { within } from './limit.ts';
@@ -36,7 +37,7 @@ export async function askSmoke(
   const { candidate } = rollout;
   const endpoints = service.versions[candidate]?.endpoints ?? [];
   if (endpoints.length === 0) return fail(`${candidate} has no endpoint to send requests to`);
-  const { tls = service.tls, proxyProtocol = service.proxyProtocol } = service.versions[candidate]!;
+  const { tls, proxyProtocol } = wireOf(service, service.versions[candidate]);
   const introduction = ownHeader(proxyProtocol);
   const usual = { ...usualHost(service), 'x-spillway-version': candidate, 'user-agent': 'spillway' };
   const rounds = gate.repeat ?? 1;
@@ -45,7 +46,7 @@ export async function askSmoke(
       if (round > 1) await world.pause((gate.pause ?? PAUSE) * 1000, signal);
       for (const endpoint of endpoints) {
         for (const request of gate.requests) {
-          const way = wayToEndpoint(endpoint, tls || undefined, introduction);
+          const way = wayToEndpoint(endpoint, tls, introduction);
           const flaw = await tryOut(request, usual, way, world, signal);
           if (flaw !== undefined)
             return fail(`${request.method ?? 'GET'} ${request.path} to ${endpoint}, round ${round}: ${flaw}`);

@@ -108,7 +108,7 @@ export function proxyHeader(version: ProxyProtocol, ends: Ends | undefined): str
 }
 
 /** What goes before a request of our own; nothing, unless the endpoint expects it. */
-export function ownHeader(version: ProxyProtocol | false | undefined): string {
+export function ownHeader(version: ProxyProtocol | undefined): string {
   return version ? proxyHeader(version, undefined) : '';
 }
 

@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { Serving } from '../control/commands.ts';
 import type { Evidence } from '../control/evidence.ts';
 import type { Totals } from '../metrics/totals.ts';
+import type { ServiceList } from '../model/api.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { Standing } from '../model/health.ts';
 import type { Pressure, Resource } from '../model/overload.ts';
@@ -26,14 +27,6 @@ const LOOK = 1_000;
 /** Who was silent at so many looks in a row is not counted on, and who was at so many is ended. */
 const SILENT = 3;
 const MOST_SILENT = 10;
-
-/** A worker as it is shown. */
-interface WorkerView {
-  readonly worker: number;
-  readonly pid: number;
-  readonly revision: number;
-  readonly overloaded?: Resource;
-}
 
 /** What every worker is told to be. */
 export interface Orders {
@@ -257,7 +250,7 @@ export class Crew implements Serving {
   }
 
   /** The workers that are alive, what each of them serves, and whether it has too much to bear. */
-  workers(): readonly WorkerView[] {
+  workers(): ServiceList['workers'] {
     return this.#places.flatMap(({ number, hand, revision, cause }) =>
       hand ? [{ worker: number, pid: hand.pid, revision, ...(cause && { overloaded: cause }) }] : [],
     );

@@ -7,6 +7,7 @@ import { EJECTION, type Outcomes, type Seat, type Standing } from '../model/heal
 import type { ProxySettings } from '../model/settings.ts';
 import type { Service, State, Version } from '../model/state.ts';
 import { PLAIN, type Speech, type Speeches } from '../model/tls.ts';
+import { wireOf } from '../model/wire.ts';
 import { compileTable } from '../routing/table.ts';
 import { Balancer, type Place } from '../upstream/balancer.ts';
 import type { Pool, PoolLimits } from '../upstream/pool.ts';
@@ -209,7 +210,7 @@ export class DataPlane {
 
   /** The lane of a version by the table being compiled. Nothing that is in use is touched. */
   #lane(service: string, version: string, versionDoc: Version, doc: Service): Lane {
-    const { fallback, limits, proxyProtocol = doc.proxyProtocol } = versionDoc;
+    const { fallback, limits } = versionDoc;
     const { settings } = this.#context.rules;
     const { timeouts, maxBodyBytes, rates } = doc;
     const balancer = new Balancer([]);
@@ -220,7 +221,7 @@ export class DataPlane {
       balancer,
       fallback: fallback ?? doc.fallback,
       terms: { connect: 3000, head: 60_000, body: 60_000, keepAlive: 30_000, ...timeouts },
-      proxyProtocol: proxyProtocol || undefined,
+      proxyProtocol: wireOf(doc, versionDoc).proxyProtocol,
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
       pace: paceOf({ ...settings.rates, ...rates }),
       mostInFlight: (limits ?? doc.versionLimits)?.requests ?? Number.POSITIVE_INFINITY,
@@ -234,8 +235,7 @@ export class DataPlane {
   /** Gives a balancer the endpoints of its version, as they stand. */
   #seat(balancer: Balancer, service: string, version: string, doc: Service): void {
     const { limits, ejection, slowStart = 0 } = doc;
-    const tls = (doc.versions[version]!.tls ?? doc.tls) || undefined;
-    const http2 = (doc.versions[version]!.protocol ?? doc.protocol ?? 'http1') !== 'http1';
+    const { tls, http2 } = wireOf(doc, doc.versions[version]);
     const known = this.#standings.get(`${service}/${version}`);
     const seats = doc.versions[version]!.endpoints.map(
       (endpoint) => [endpoint, known?.standing.endpoints[endpoint] ?? UNKNOWN] as const,

@@ -9,6 +9,7 @@ import { FAULTS, type Fault } from '../model/fault.ts';
 import type { HealthPolicy } from '../model/health.ts';
 import type { Service } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
+import { type Wire, wireOf } from '../model/wire.ts';
 import type { Asker, End } from './asker.ts';
 import type { Channel, UpstreamTerms } from './channel.ts';
 import { dial, type Opening } from './dial.ts';
@@ -46,15 +47,10 @@ const PUBLIC: EndpointTls = {};
 export function probe({ endpoint, address, policy, version, service }: Probed): Promise<Finding | undefined> {
   const { port, host, timeout, scheme } = policy;
   const at = port !== undefined && 'host' in address ? { host: address.host, port } : address;
-  const {
-    tls = service.tls,
-    protocol = service.protocol,
-    proxyProtocol = service.proxyProtocol,
-  } = service.versions[version] ?? {};
-  const terms = scheme === undefined ? tls : scheme === 'https' && (tls || PUBLIC);
-  const security = terms ? securityOf(terms, endpoint) : undefined;
-  const http2 = scheme === undefined && (protocol === 'h2' || protocol === 'h2c');
-  const introduction = scheme === undefined ? ownHeader(proxyProtocol) : '';
+  const wire = wireOf(service, service.versions[version]);
+  const { tls, http2, proxyProtocol } = scheme === undefined ? wire : plainly(scheme, wire);
+  const security = tls && securityOf(tls, endpoint);
+  const introduction = ownHeader(proxyProtocol);
   const name = host ?? ('host' in address ? endpoint : 'localhost');
   const inquiry = inquiryOf(policy, name);
   if (inquiry === undefined)
@@ -63,6 +59,11 @@ export function probe({ endpoint, address, policy, version, service }: Probed): 
   const pool = new Pool(at, DEADLINES, LIMITS, pooling, silent, security, http2);
   const channel = pool.take(TERMS.connect, true, introduction)!;
   return asked(channel, inquiry, timeout).finally(() => pool.destroy());
+}
+
+/** In HTTP/1.1, whatever requests are made in: a health port of another kind. */
+function plainly(scheme: 'http' | 'https', { tls = PUBLIC }: Wire): Wire {
+  return { tls: scheme === 'https' ? tls : undefined, http2: false, proxyProtocol: undefined };
 }
 
 /**

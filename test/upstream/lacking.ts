@@ -6,6 +6,7 @@ import { HEALTH } from '../../src/model/health.ts';
 import { Pool } from '../../src/upstream/pool.ts';
 import { probe } from '../../src/upstream/probe.ts';
 import { reachable } from '../support/peer.ts';
+import { question } from './parts.ts';
 import { docOf } from './world.ts';
 
 /**
@@ -37,15 +38,7 @@ function ask(pool: Pool): Promise<string> {
         failed: ({ kind }: Fault) => resolve(kind),
       },
       terms,
-      {
-        lines: 'GET / HTTP/1.1\r\nhost: a.example\r\n',
-        chunked: false,
-        payload: '',
-        end: '',
-        headOnly: false,
-        expects: false,
-        upgrade: undefined,
-      },
+      question({}),
     );
   });
 }
