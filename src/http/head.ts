@@ -3,6 +3,7 @@ import {
   COLON,
   COMMA,
   CR,
+  endOfValue,
   equals,
   equalsFolded,
   HOST as HOST_BYTES,
@@ -16,6 +17,7 @@ import {
   text,
   UNDERSCORE,
   VALUE,
+  wordsOf,
 } from './bytes.ts';
 import {
   CONNECTION,
@@ -269,6 +271,7 @@ export function parseResponse(
 export function parseFields(buffer: Buffer, at: number, end: number, head: Head, limits: HeadLimits): number {
   const spans = head.spans;
   const limit = head.start + limits.headBytes;
+  const words = wordsOf(buffer);
   let i = at;
   let count = 0;
   for (;;) {
@@ -292,7 +295,7 @@ export function parseFields(buffer: Buffer, at: number, end: number, head: Head,
     i++;
     while (buffer[i] === SPACE || buffer[i] === TAB) i++;
     const valueStart = i;
-    while (VALUE[buffer[i]!] !== 0) i++;
+    i = endOfValue(buffer, words, i, end);
     if (buffer[i] !== CR) return i === end ? (i > limit ? TOO_LARGE : MORE) : BAD;
     if (buffer[i + 1] !== LF) return i + 1 === end ? MORE : BAD;
     let valueEnd = i;

@@ -70,29 +70,44 @@ const KNOWN: Record<string, number> = {
   'x-spillway-event': X_SPILLWAY_EVENT,
 };
 
-/** Known names by length: two or three of a length at most, so finding one is a compare or two. */
-const BY_LENGTH: { word: Uint8Array; kind: number }[][] = [];
-for (const [name, kind] of Object.entries(KNOWN)) {
-  BY_LENGTH[name.length] ??= [];
-  BY_LENGTH[name.length]!.push({ word: ascii(name), kind });
+interface Name {
+  readonly word: Uint8Array;
+  readonly kind: number;
 }
-const LONGEST = BY_LENGTH.length;
+
+/** Known names by their shape: mostly there is none of a name's shape, and hardly ever a second one. */
+const BY_SHAPE: (Name[] | undefined)[] = Array.from({ length: 256 }, () => undefined);
+for (const [name, kind] of Object.entries(KNOWN)) {
+  const word = ascii(name);
+  const shape = shapeOf(word, 0, word.length);
+  BY_SHAPE[shape] = [...(BY_SHAPE[shape] ?? []), { word, kind }];
+}
 const X_FORWARDED = ascii('x-forwarded-');
 const X_SPILLWAY = ascii('x-spillway-');
 
+/** Length, first and last letter of buffer[start, end) as a number below 256, the same for letters of any case. */
+function shapeOf(buffer: Uint8Array, start: number, end: number): number {
+  return ((end - start) * 9 + (buffer[start]! | 0x20) * 47 + (buffer[end - 1]! | 0x20)) & 255;
+}
+
 /** What the field name at buffer[start, end) is. */
 export function nameKind(buffer: Uint8Array, start: number, end: number): number {
-  const length = end - start;
-  const known = length < LONGEST ? BY_LENGTH[length] : undefined;
+  const known = BY_SHAPE[shapeOf(buffer, start, end)];
   if (known !== undefined) {
     for (let i = 0; i < known.length; i++) {
       if (equalsFolded(buffer, start, end, known[i]!.word)) return known[i]!.kind;
     }
   }
-  if ((buffer[start]! | 0x20) === 0x78 && length > X_SPILLWAY.length) {
-    if (equalsFolded(buffer, start, start + X_SPILLWAY.length, X_SPILLWAY)) return OURS;
-    if (length > X_FORWARDED.length && equalsFolded(buffer, start, start + X_FORWARDED.length, X_FORWARDED))
-      return PROVENANCE;
-  }
-  return OTHER;
+  return (buffer[start]! | 0x20) === 0x78 ? prefixKind(buffer, start, end) : OTHER;
+}
+
+/** What a name that begins with x is, if nobody knows it. */
+function prefixKind(buffer: Uint8Array, start: number, end: number): number {
+  if (startsWith(buffer, start, end, X_SPILLWAY)) return OURS;
+  return startsWith(buffer, start, end, X_FORWARDED) ? PROVENANCE : OTHER;
+}
+
+function startsWith(buffer: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
+  const to = start + prefix.length;
+  return to < end && equalsFolded(buffer, start, to, prefix);
 }
