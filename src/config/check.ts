@@ -1,6 +1,7 @@
 import type { Config } from '../model/settings.ts';
 import { ConfigError, formatPath } from './fault.ts';
 import { absoluteFiles, fileFindings } from './files.ts';
+import type { Finding } from './finding.ts';
 import { ruleFindings } from './rules.ts';
 import { schemaFindings } from './schema.ts';
 import { type Environment, resolveSecrets } from './secrets.ts';
@@ -28,7 +29,8 @@ export function checkConfig(
   const misshapen = schemaFindings(source.value);
   const sound = soundPart(source.value);
   const secrets = resolveSecrets(sound.services ?? {}, environment);
-  const findings = [...misshapen, ...ruleFindings(sound), ...secrets.findings];
+  const broken = ruleFindings(sound).filter((finding) => !hollow(finding, misshapen));
+  const findings = [...misshapen, ...broken, ...secrets.findings];
   if (findings.length === 0) {
     const config = { ...(sound as Config), services: secrets.services };
     if (directory === undefined) return config;
@@ -42,5 +44,22 @@ export function checkConfig(
     findings
       .map(({ path, says }) => ({ ...source.locate(path), path: formatPath(path), says }))
       .sort((a, b) => a.line - b.line || a.column - b.column),
+  );
+}
+
+/**
+ * Whether a rule compares what a service names with versions or weights that were left out for their shape:
+ * "there is no such version" would be said of one that the file has.
+ */
+function hollow({ path }: Finding, misshapen: readonly Finding[]): boolean {
+  const [root, service, part] = path;
+  const naming = part === 'weights' || part === 'rescue' || path.at(-1) === 'fallback';
+  return (
+    root === 'services' &&
+    naming &&
+    misshapen.some(
+      ({ path: [, name, of] }) =>
+        name === service && (of === 'versions' || (of === 'weights' && of === part)),
+    )
   );
 }

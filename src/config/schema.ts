@@ -37,6 +37,9 @@ interface Rule {
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Rule>>;
 }
@@ -145,7 +148,14 @@ const KINDS: Readonly<Record<string, string>> = {
 function kind(rule: Rule): string {
   if (rule.anyOf !== undefined) return rule.anyOf.map(kind).join(' or ');
   if (rule.const !== undefined) return JSON.stringify(rule.const);
-  return `${KINDS[rule.type ?? ''] ?? 'something else'}${range(rule)}`;
+  return `${KINDS[rule.type ?? ''] ?? 'something else'}${range(rule)}${form(rule)}`;
+}
+
+/** What a text has to be like. */
+function form({ minLength = 0, maxLength, pattern }: Rule): string {
+  const least = minLength === 0 ? '' : ` of ${minLength} or more characters`;
+  const size = maxLength === undefined ? least : ` of ${minLength} to ${maxLength} characters`;
+  return pattern === undefined ? size : `${size} that matches ${pattern}`;
 }
 
 function range({ minimum, exclusiveMinimum, maximum }: Rule): string {

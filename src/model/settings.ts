@@ -102,47 +102,48 @@ export const TimeoutsSchema = Type.Object(
     handshake: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'For a PROXY header and the TLS handshake, from connecting. Default 10000.',
+        description: 'For a PROXY header and the TLS handshake, from connecting, ms. Default 10000.',
       }),
     ),
     head: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'For a request head to arrive, from its first byte (or from connecting). Default 10000.',
+        description:
+          'For a request head to arrive, from its first byte (or from connecting), ms. Default 10000.',
       }),
     ),
     body: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'Silence allowed inside a request body. Default 30000.' }),
+      Type.Integer({ minimum: 1, description: 'Silence allowed inside a request body, ms. Default 30000.' }),
     ),
     keepAlive: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'An idle client connection is kept this long. Default 75000.',
+        description: 'An idle client connection is kept this long, ms. Default 75000.',
       }),
     ),
     write: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'A client that takes none of its answer for this long is cut off. Default 60000.',
+        description: 'A client that takes none of its answer for this long is cut off, ms. Default 60000.',
       }),
     ),
     linger: Type.Optional(
       Type.Integer({
         minimum: 0,
         description:
-          'After an early answer the rest of the request is read and thrown away this long. Default 2000.',
+          'After an early answer the rest of the request is read and thrown away this long, ms. Default 2000.',
       }),
     ),
     tunnel: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'Silence allowed in a tunnel, such as a WebSocket, both ways. Default 3600000.',
+        description: 'Silence allowed in a tunnel, such as a WebSocket, both ways, ms. Default 3600000.',
       }),
     ),
     drain: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'On shutdown, what is in flight may finish for this long. Default 30000.',
+        description: 'On shutdown, what is in flight may finish for this long, ms. Default 30000.',
       }),
     ),
   },
@@ -186,7 +187,8 @@ export const LimitsSchema = Type.Object(
     handshakes: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: 'Connections per worker that are in a handshake; further ones are closed. Default 1000.',
+        description:
+          'Connections per worker that are in a handshake; of more the oldest is closed. Default 1000.',
       }),
     ),
     streams: Type.Optional(
@@ -218,6 +220,12 @@ export const AccessLogSchema = Type.Object(
         exclusiveMinimum: 0,
         maximum: 1,
         description: 'Share of the requests to log. Default 1. Faults are always logged.',
+      }),
+    ),
+    client: Type.Optional(
+      Type.Boolean({
+        description:
+          "Tell the client's address as well, which may be personal data, and is the raw key where clients are told apart by it. Default false.",
       }),
     ),
   },
@@ -443,7 +451,7 @@ export function settingsOf(config: Omit<Config, 'services'>, cores: number): Set
       overload: { ...OVERLOAD, ...config.overload },
       exposeVersion: config.exposeVersion ?? true,
       underscoreHeaders: config.underscoreHeaders ?? 'drop',
-      accessLog: config.accessLog && { sample: 1, ...config.accessLog },
+      accessLog: config.accessLog && { sample: 1, client: false, ...config.accessLog },
     },
   };
 }

@@ -13,9 +13,15 @@ export interface AccessLine {
   readonly version: string | undefined;
   /** The version that answered in its place; undefined if it did so itself. */
   readonly rescuedBy: string | undefined;
+  /** The address that was asked last; undefined if none could be. */
+  readonly endpoint: string | undefined;
   /** Why that version: override, header, cookie, minted, address or random. */
   readonly why: string | undefined;
+  /** The client's address; undefined unless the settings want it written. */
+  readonly client: string | undefined;
   readonly method: string;
+  /** As it was named, without its port. */
+  readonly host: string | undefined;
   /** As received, without the query, which may hold what is nobody's business. */
   readonly path: string;
   readonly status: number;
@@ -41,15 +47,18 @@ export class AccessLog {
   readonly #sink: LineSink;
   readonly #clock: Clock;
   readonly #sample: number;
+  /** Whether lines tell the client's address. */
+  readonly clients: boolean;
   #owed = 0;
   /** The time of the last line, and how it is written: many lines share a millisecond. */
   #now = 0;
   #time = '';
 
-  constructor(sink: LineSink, clock: Clock, sample: number) {
+  constructor(sink: LineSink, clock: Clock, sample: number, clients = false) {
     this.#sink = sink;
     this.#clock = clock;
     this.#sample = sample;
+    this.clients = clients;
   }
 
   /** Whether the next request is to be logged though nothing was wrong with it: evenly spaced, no dice. */
@@ -68,8 +77,9 @@ export class AccessLog {
     }
     const latency = line.latency < 0 ? 'null' : micro(line.latency);
     const key = line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`;
+    const client = line.client === undefined ? '' : `"client":${json(line.client)},`;
     this.#sink.write(
-      `{"time":"${this.#time}","id":${json(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"rescuedBy":${quoted(line.rescuedBy)},"why":${quoted(line.why)},"method":${json(line.method)},"path":${json(line.path)},"status":${line.status},"latency":${latency},"duration":${micro(line.duration)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${key}}\n`,
+      `{"time":"${this.#time}","id":${json(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"rescuedBy":${quoted(line.rescuedBy)},"endpoint":${quoted(line.endpoint)},"why":${quoted(line.why)},${client}"method":${json(line.method)},"host":${quoted(line.host)},"path":${json(line.path)},"status":${line.status},"latency":${latency},"duration":${micro(line.duration)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${key}}\n`,
     );
   }
 }
@@ -85,7 +95,6 @@ function json(text: string): string {
 }
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-/** Names need no escaping: they hold letters, digits, dots and dashes. */
-function quoted(name: string | undefined): string {
-  return name === undefined ? 'null' : `"${name}"`;
+function quoted(text: string | undefined): string {
+  return text === undefined ? 'null' : json(text);
 }

@@ -97,6 +97,11 @@ export class Attempts implements Asker {
     return this.#channel;
   }
 
+  /** That of the endpoint asked last; undefined while, or as, there is none. */
+  get pool(): Pool | undefined {
+    return this.#pool;
+  }
+
   /** When as much of it as there was had been sent, monotonic ms; negative before. */
   get sentAt(): number {
     return this.#sentAt;

@@ -57,6 +57,7 @@ export class Exchange implements Patron, Ends {
   #why: string | undefined;
   #keyHash: number | undefined;
   #method = '';
+  #hostName = '';
   #path = '';
   #startedAt = 0;
   #latency = -1;
@@ -123,6 +124,7 @@ export class Exchange implements Patron, Ends {
     this.#requestId = this.#idOf(buffer, head);
     if (this.#context.accessLog !== undefined) {
       this.#method = text(buffer, head.start, head.methodEnd);
+      this.#hostName = text(buffer, head.hostStart, head.hostEnd);
       this.#path = text(buffer, head.targetStart, head.targetEnd).split('?', 1)[0]!;
     }
     if (table === undefined) return FAULTS.noService;
@@ -414,6 +416,7 @@ export class Exchange implements Patron, Ends {
   /** Every exchange is recorded exactly once, under the version chosen, however it ends. */
   #record(status: number, fault: Fault | undefined, now = this.#context.clock.monotonic()): void {
     this.#active = false;
+    const { pool } = this.#attempts;
     this.#attempts.release();
     const duration = now - this.#startedAt;
     const { lane, via, elsewhere } = this.#attempts;
@@ -436,8 +439,11 @@ export class Exchange implements Patron, Ends {
       service: this.#service?.name,
       version: lane?.version,
       rescuedBy: elsewhere ? via?.version : undefined,
+      endpoint: pool?.name,
       why: this.#why,
+      client: log.clients ? this.client.address : undefined,
       method: this.#method,
+      host: this.#hostName || undefined,
       path: this.#path,
       status,
       latency: this.#latency,

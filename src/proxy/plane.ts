@@ -98,7 +98,8 @@ export class DataPlane {
     const { accessLog } = settings;
     const sink = this.#world.accessLog;
     this.#context.rules = rulesOf(settings);
-    this.#context.accessLog = accessLog && sink && new AccessLog(sink, this.#world.clock, accessLog.sample);
+    this.#context.accessLog =
+      accessLog && sink && new AccessLog(sink, this.#world.clock, accessLog.sample, accessLog.client);
     if (this.#state === undefined) return;
     // Lanes hold what services inherit from the settings, so they are made out anew.
     const state = this.#state;

@@ -34,6 +34,8 @@ const AVOID = 1000;
  */
 export class Pool {
   readonly address: Address;
+  /** The address as it is written. */
+  readonly name: string;
   /** Undefined if the endpoint speaks plainly. */
   readonly security: Security | undefined;
   /** So many faults in a row are told at once. */
@@ -70,6 +72,7 @@ export class Pool {
     http2 = false,
   ) {
     this.address = address;
+    this.name = formatAddress(address);
     this.security = security;
     this.#http2 = http2;
     this.deadlines = deadlines;
@@ -220,7 +223,7 @@ export class Pool {
     if (isOurLack(cause)) return;
     if (!this.avoided)
       this.log.warn(
-        { endpoint: formatAddress(this.address), cause: cause?.message ?? 'timeout' },
+        { endpoint: this.name, cause: cause?.message ?? 'timeout' },
         'endpoint cannot be connected to',
       );
     this.#avoidUntil = this.deadlines.now + AVOID;

@@ -332,6 +332,29 @@ services:
     ]);
   });
 
+  test('a version with a fault of its own is still there for whoever names it', () => {
+    const found = faults(`
+listen: [{ address: "127.0.0.1:8080" }]
+services:
+  web:
+    match: [{ path: / }]
+    versions:
+      stable: { endpoints: 127.0.0.1 }
+      canary: { endpoints: ["127.0.0.1:1"], fallback: stable }
+    weights: { stable: 100% }
+    fallback: stable
+    rescue: { to: stable }
+`);
+    const paths = found.map((line) => line.split(': ')[1]);
+    assert.deepEqual(paths, ['services.web.versions.stable.endpoints', 'services.web.weights.stable']);
+  });
+
+  test('a text that is none of the right form is told the form', () => {
+    const told = (from: string, to: string) => faults(GOOD.replace(from, to)).join('\n');
+    assert.match(told('path: /', 'path: api'), /"api" will not do; it takes a text that matches \^\/: /);
+    assert.match(told('"127.0.0.1:9001"', '""'), /"" will not do; it takes a text of 1 or more characters/);
+  });
+
   test('nothing at all is told like anything else', () => {
     for (const text of ['', '[]', 'null', '42', '"text"'])
       assert.match(faults(text).join('\n'), /^x\.yaml:1:1: .* will not do; it takes a map/, text);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { proxyHeader } from '../../src/http/proxyprotocol.ts';
 import { AccessLog, hashKey } from '../../src/proxy/accesslog.ts';
 import { HandClock } from '../support/clock.ts';
 import { always, Origin, ok } from '../support/origin.ts';
@@ -23,8 +24,10 @@ test('a line tells what happened, and no more', async (t) => {
     service: 'app',
     version: 'v',
     rescuedBy: null,
+    endpoint: origin.address,
     why: 'header',
     method: 'POST',
+    host: 'a.example',
     path: '/',
     status: 200,
     latency: 12.346,
@@ -46,7 +49,7 @@ test('a request that reached no service has a line too', async (t) => {
   );
 });
 
-test('no raw key, cookie, target or address is ever written', async (t) => {
+test('no raw key, cookie or query is ever written', async (t) => {
   const origin = await Origin.open(t, always('ok'));
   const draft = { versions: { v: [origin.address] }, key: { header: 'x-user', cookie: 'uid' } };
   const site = await Site.open(t, { app: draft });
@@ -58,8 +61,38 @@ test('no raw key, cookie, target or address is ever written', async (t) => {
   await site.get(`cookie: spillway_key=${minted}\r\n`);
   for (let i = 0; i < 4; i++) {
     const line = JSON.stringify(await site.record());
-    for (const secret of ['hush', minted, '127.0.0.1']) assert.equal(line.includes(secret), false, line);
+    for (const secret of ['hush', minted]) assert.equal(line.includes(secret), false, line);
   }
+});
+
+test('the address of the client is written only where the settings want it', async (t) => {
+  const origin = await Origin.open(t, always('ok'));
+  const app = { versions: { v: [origin.address] } };
+  const site = await Site.open(t, { app }, { speech: { proxyFrom: ['127.0.0.0/8'] } });
+  const destination = { address: '203.0.113.1', port: 443 };
+  const client = await site.connect();
+  client.say(proxyHeader('v1', { source: { address: '198.51.100.7', port: 7 }, destination }) + get());
+  await client.message();
+  assert.equal(JSON.stringify(await site.record()).includes('198.51.100.7'), false);
+  site.plane.configure(settingsFor({ accessLog: { path: '-', client: true } }));
+  client.say(get());
+  await client.message();
+  assert.equal((await site.record()).client, '198.51.100.7');
+});
+
+test('the endpoint in a line is the one asked last, of the version that answered', async (t) => {
+  const gone = await Origin.open(t);
+  gone.close();
+  const origin = await Origin.open(t, always('ok'));
+  const versions = { stable: [origin.address], canary: [gone.address] };
+  const site = await Site.open(t, { app: { versions, weights: { canary: 100 }, fallback: 'stable' } });
+  assert.equal((await site.get()).body, 'ok');
+  const { version, rescuedBy, endpoint } = await site.record();
+  assert.deepEqual([version, rescuedBy, endpoint], ['canary', 'stable', origin.address]);
+  site.adopt({ app: { versions: { canary: [gone.address] } } });
+  await site.get();
+  const { fault, endpoint: none } = await site.record();
+  assert.deepEqual([fault, none], ['no-endpoint', null]);
 });
 
 test('an id that a trusted proxy sends cannot break out of its line', async (t) => {

@@ -25,8 +25,11 @@ export interface Line {
   readonly service: string | null;
   readonly version: string | null;
   readonly rescuedBy: string | null;
+  readonly endpoint: string | null;
   readonly why: string | null;
+  readonly client?: string;
   readonly method: string;
+  readonly host: string | null;
   readonly status: number;
   readonly latency: number | null;
   readonly duration: number;
