@@ -8,7 +8,14 @@ import type { Exchange } from './exchange.ts';
 import type { Requester } from './requester.ts';
 import { type Carrier, Stream } from './stream.ts';
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
+const {
+  NGHTTP2_ENHANCE_YOUR_CALM,
+  NGHTTP2_FLAG_END_STREAM,
+  NGHTTP2_FLOW_CONTROL_ERROR,
+  NGHTTP2_NO_ERROR,
+  NGHTTP2_PROTOCOL_ERROR,
+  NGHTTP2_STREAM_CLOSED,
+} = http2.constants;
 
 /** What a connection that will speak HTTP/2 begins with (RFC 9113 §3.4). */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
@@ -40,6 +47,15 @@ const WINDOW_SHARE = 1 / 64;
 
 /** Nobody sees it; but without one Node takes the code for none. */
 const CALM = new Error('more than is allowed that leads to nothing');
+
+/** What a client did wrong, by the number that Node's error has, and how the client is told (RFC 9113 §7). */
+const WRONGS = new Map([
+  [-505, NGHTTP2_PROTOCOL_ERROR],
+  [-510, NGHTTP2_STREAM_CLOSED],
+  [-524, NGHTTP2_FLOW_CONTROL_ERROR],
+  // No settings after the preface.
+  [-536, NGHTTP2_PROTOCOL_ERROR],
+]);
 
 /** How often it is looked at what a connection was used for, ms. */
 const LOOK = 1000;
@@ -112,6 +128,10 @@ export class Session implements Client, Expiring {
       },
     } as http2.ServerOptions);
     session.setLocalWindowSize(CONNECTION_WINDOW);
+    const { destroy } = session;
+    // Left alone Node says INTERNAL_ERROR of whatever is wrong with a session.
+    session.destroy = (error?: NodeJS.ErrnoException, code = WRONGS.get(error?.errno ?? 0)) =>
+      destroy.call(session, error, code);
     session.on('stream', (carrier: Carrier, _fields: object, flags: number, list: readonly string[]) =>
       this.#begin(carrier, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, list),
     );

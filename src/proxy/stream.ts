@@ -43,6 +43,9 @@ function onWantTrailers(this: Carrier): void {
 function onDrain(this: Carrier): void {
   this.request!.drained();
 }
+function onFinish(this: Carrier): void {
+  this.request!.finished();
+}
 function onClose(this: Carrier): void {
   this.request!.closed();
 }
@@ -183,9 +186,10 @@ export class Stream implements Requester, Expiring {
 
   /** More of the body has come. */
   read(data: Buffer): void {
-    if (this.requestRead || this.#over) return;
+    if (this.requestRead) return;
     this.#expecting = false;
     this.#count(data);
+    if (this.#over) return;
     if (this.requestRead) this.#watch();
     else this.#comes(data.length);
     this.#exchange?.body(data, 0, data.length, this.requestRead ? '' : undefined);
@@ -241,6 +245,7 @@ export class Stream implements Requester, Expiring {
   /** How long things may stay as they are, ms. */
   #patience(): number {
     const { timeouts } = this.#context.rules.settings;
+    if (this.#over && this.#carrier.writableFinished) return this.#context.draining ? 0 : timeouts.linger;
     if (this.#blocked || this.#over) return timeouts.write;
     if (this.#queued > 0) return this.#queued;
     return this.requestRead || this.#paused || this.#expecting ? Number.POSITIVE_INFINITY : timeouts.body;
@@ -248,6 +253,8 @@ export class Stream implements Requester, Expiring {
 
   expire(): void {
     if (!this.#blocked && !this.#over) return this.#exchange!.expired();
+    // The answer has gone out, and is good though there was more to come of the request (RFC 9113 §8.1).
+    if (this.#over && this.#carrier.writableFinished) return this.#carrier.close(NGHTTP2_NO_ERROR);
     if (this.#takesEnough()) return;
     cancel(this.#carrier);
     this.#leave(FAULTS.clientSlow);
@@ -382,8 +389,23 @@ export class Stream implements Requester, Expiring {
     this.#return();
     this.#takes();
     this.#watch();
-    // The rest of the request is not needed; the answer is good all the same (RFC 9113 §8.1).
-    if (!this.requestRead && !this.#gone) this.#carrier.close(NGHTTP2_NO_ERROR);
+    if (!this.requestRead && !this.#gone) this.#linger();
+  }
+
+  /**
+   * The rest of the request is not needed, but looked at for a while: it may be on its way, and what is wrong with
+   * it be an error that the client has to hear of.
+   */
+  #linger(): void {
+    const carrier = this.#carrier;
+    carrier.once('finish', onFinish);
+    this.resume();
+    if (carrier.readableFlowing === null) carrier.on('data', onData);
+  }
+
+  /** All of the answer has gone out. */
+  finished(): void {
+    this.#watch();
   }
 
   finish(): void {

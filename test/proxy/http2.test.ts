@@ -184,7 +184,7 @@ test('what we answer ourselves says why', async (t) => {
   assert.equal(options.status, 204);
 });
 
-test('an answer may come before the request has ended, and ends the request', async (t) => {
+test('an answer may come before the request has ended, and ends the request in a while', async (t) => {
   const { site, session, origin } = await siteOf(t);
   const stream = session.request({ ':method': 'POST' });
   const answer = answerOf(stream);
@@ -192,9 +192,25 @@ test('an answer may come before the request has ended, and ends the request', as
   const peer = await origin.next();
   await peer.take('begun');
   peer.say('HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig');
+  await once(stream, 'end');
+  assert.equal(stream.closed, false);
+  site.run(t, 500);
   const { status, body, reset } = await answer;
   assert.deepEqual([status, body, reset], [413, 'big', http2.constants.NGHTTP2_NO_ERROR]);
   assert.equal((await site.record()).status, 413);
+});
+
+test('what is sent after an early answer is thrown away, and no flood', async (t) => {
+  const site = await Site.open(t, {});
+  const session = await speak(t, site);
+  const stream = session.request({ ':method': 'POST' });
+  const answer = answerOf(stream);
+  await once(stream, 'end');
+  stream.end(Buffer.alloc(1_000_000));
+  const { status, reset } = await answer;
+  assert.deepEqual([status, reset], [404, http2.constants.NGHTTP2_NO_ERROR]);
+  site.clock.wind(1000);
+  assert.equal((await ask(session)).status, 404);
 });
 
 test('a client that resets its stream has left, and nobody works for it any more', async (t) => {

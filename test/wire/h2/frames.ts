@@ -9,6 +9,7 @@ export const HEADERS = 1;
 export const PRIORITY = 2;
 export const RST_STREAM = 3;
 export const SETTINGS = 4;
+export const PUSH_PROMISE = 5;
 export const PING = 6;
 export const GOAWAY = 7;
 export const WINDOW_UPDATE = 8;
@@ -17,13 +18,19 @@ export const CONTINUATION = 9;
 export const END_STREAM = 1;
 export const ACK = 1;
 export const END_HEADERS = 4;
+export const PADDED = 8;
+export const PRIORITISED = 0x20;
 
 /** Error codes (RFC 9113 §7). */
 export const NO_ERROR = 0;
 export const PROTOCOL_ERROR = 1;
 export const INTERNAL_ERROR = 2;
+export const FLOW_CONTROL_ERROR = 3;
+export const STREAM_CLOSED = 5;
+export const FRAME_SIZE_ERROR = 6;
 export const REFUSED_STREAM = 7;
 export const CANCEL = 8;
+export const COMPRESSION_ERROR = 9;
 export const ENHANCE_YOUR_CALM = 11;
 
 export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
@@ -91,6 +98,7 @@ export class Framed {
   /** Everything heard, in order. */
   readonly frames: Frame[] = [];
   left = false;
+  #read = 0;
   #heard = Buffer.alloc(0);
   #waiting: (() => void)[] = [];
 
@@ -102,23 +110,29 @@ export class Framed {
     socket.on('close', () => this.#leave());
   }
 
-  /** Connected, with preface and settings said, and theirs acknowledged or not. By TLS, if there is an authority to believe. */
+  /** Connected, with nothing said. By TLS, if there is an authority to believe. */
+  static async connect(address: string, ca?: string): Promise<Framed> {
+    const to = reachable(address);
+    const socket =
+      ca === undefined
+        ? connectTo(to)
+        : connectSecurely({ ...to, ca, servername: 'shop.test', ALPNProtocols: ['h2'] });
+    await new Promise<void>((resolve, reject) => {
+      socket.once(ca === undefined ? 'connect' : 'secureConnect', resolve);
+      socket.once('error', reject);
+    });
+    socket.setNoDelay();
+    return new Framed(socket);
+  }
+
+  /** Connected, with preface and settings said, and theirs acknowledged or not. */
   static async open(
     address: string,
     settings: Buffer | string = '',
     agrees = true,
     ca?: string,
   ): Promise<Framed> {
-    const to = reachable(address);
-    const socket =
-      ca === undefined
-        ? connectTo({ ...to, noDelay: true })
-        : connectSecurely({ ...to, ca, servername: 'shop.test', ALPNProtocols: ['h2'] });
-    await new Promise<void>((resolve, reject) => {
-      socket.once(ca === undefined ? 'connect' : 'secureConnect', resolve);
-      socket.once('error', reject);
-    });
-    const framed = new Framed(socket);
+    const framed = await Framed.connect(address, ca);
     framed.say(Buffer.from(PREFACE, 'latin1'), frame(SETTINGS, 0, 0, settings));
     if (agrees) framed.say(frame(SETTINGS, ACK, 0));
     return framed;
@@ -135,6 +149,13 @@ export class Framed {
       if (found !== undefined || this.left) return found;
       await patiently<void>(awaited, (resolve) => this.#waiting.push(resolve));
     }
+  }
+
+  /** Frames one after the other, as they come; undefined once the other side has left. */
+  async next(awaited: string): Promise<Frame | undefined> {
+    const nth = this.#read++;
+    await this.find(awaited, () => this.frames.length > nth);
+    return this.frames[nth];
   }
 
   /** How a stream ends: its status, or the code it was reset with. */
@@ -201,7 +222,7 @@ export class Framed {
 }
 
 /** Statuses that have an entry of their own in the static table (RFC 7541 appendix A); of others it is only known that they are others. */
-function statusOf(block: Buffer): string {
+export function statusOf(block: Buffer): string {
   const indexed = ['200', '204', '206', '304', '400', '404', '500'];
   return indexed[block[0]! - 0x88] ?? 'another';
 }

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Authority } from '../../support/certificates.ts';
+import { always, Origin } from '../../support/origin.ts';
+import { termsOf } from '../../support/secure.ts';
+import { Site } from '../../support/site.ts';
+import {
+  COMPRESSION_ERROR,
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  FRAME_SIZE_ERROR,
+  Framed,
+  frame,
+  HEADERS,
+  PING,
+  SETTINGS,
+  STREAM_CLOSED,
+} from './frames.ts';
+import { COMPRESSION } from './rules/compression.ts';
+import { CONTROL } from './rules/control.ts';
+import { FLOW } from './rules/flow.ts';
+import { FRAMING } from './rules/framing.ts';
+import { LATE } from './rules/late.ts';
+import { MESSAGES } from './rules/messages.ts';
+import { get, NO_WINDOW, play, STREAMS } from './rules/rule.ts';
+import { STREAM } from './rules/streams.ts';
+
+const RULES = [...FRAMING, ...STREAM, ...CONTROL, ...FLOW, ...COMPRESSION, ...MESSAGES];
+
+const settings = { limits: { streams: STREAMS } };
+
+interface Server {
+  readonly site: Site;
+  /** Whom its clients have to believe, if they come by TLS. */
+  readonly ca?: string;
+}
+
+/** Nothing matches: each request is answered at once. */
+async function alone(t: TestContext): Promise<Server> {
+  return { site: await Site.open(t, {}, { settings }) };
+}
+
+async function clear(t: TestContext): Promise<Server> {
+  const origin = await Origin.open(t, always('hello'));
+  return { site: await Site.open(t, { app: { versions: { v1: [origin.address] } } }, { settings }) };
+}
+
+async function secure(t: TestContext): Promise<Server> {
+  const origin = await Origin.open(t, always('hello'));
+  const authority = new Authority(t);
+  const speech = { tls: termsOf([authority.issue('DNS:shop.test')]) };
+  const services = { app: { versions: { v1: [origin.address] } } };
+  return { site: await Site.open(t, services, { settings, speech }), ca: authority.cert };
+}
+
+for (const [where, open, rules] of [
+  ['in the clear', clear, RULES],
+  ['by TLS', secure, RULES],
+  ['where there is no service', alone, RULES],
+  ['once a request was answered', alone, LATE],
+] as const)
+  test(`HTTP/2 is spoken by the rules, ${where}`, async (t) => {
+    const { site, ca } = await open(t);
+    for (const rule of rules)
+      await t.test(`§${rule.section} ${rule.name}`, () => play(rule, site.address, ca));
+  });
+
+// Node does not tell of these: what is left is a connection on which nothing is read any more.
+for (const [name, code, said] of [
+  ['a frame of a wrong size', FRAME_SIZE_ERROR, [frame(PING, 0, 0, '123456')]],
+  ['wrong settings', FRAME_SIZE_ERROR, [frame(SETTINGS, 0, 0, '12345')]],
+  [
+    'a head that cannot be unfolded',
+    COMPRESSION_ERROR,
+    [frame(HEADERS, END_HEADERS | END_STREAM, 1, '\x40')],
+  ],
+  ['more than a request', STREAM_CLOSED, [NO_WINDOW, get(), frame(DATA, END_STREAM, 1, 'data')]],
+] as const)
+  test(`a connection that is broken is not kept (RFC 9113 §5.4.1): ${name}`, async (t) => {
+    const { site } = await clear(t);
+    const client = await Framed.open(site.address);
+    t.after(() => client.socket.destroy());
+    client.say(...said);
+    assert.equal(await client.goaway(), code);
+    site.run(t, 10_000);
+    await client.gone();
+  });
