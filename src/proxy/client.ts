@@ -118,6 +118,8 @@ export class Client implements ClientConnection, Requester, Expiring {
   #old = false;
   #close = false;
   #chunked = false;
+  /** The client has said that it is its last. */
+  #said = false;
 
   constructor(context: Context, socket: ClientSocket, caller: Caller, manner: Manner, credential = '') {
     const { scheme, vouches } = manner;
@@ -169,6 +171,17 @@ export class Client implements ClientConnection, Requester, Expiring {
       localAddress === undefined ? NOWHERE : { address: plainAddress(localAddress), port: localPort };
     const source = { address: this.address, port: this.#port };
     return proxyHeader(version, { source, destination: this.#to ?? here });
+  }
+
+  /**
+   * Whether nothing has to be waited for before the connection is closed: the client has said that this was its last
+   * request, nothing else came of it, and the answer is written. (The end of TLS has to be said, too.)
+   */
+  get #settled(): boolean {
+    const { socket } = this;
+    if (!this.#said || !this.requestRead || socket.writableLength > 0 || this.scheme === 'https')
+      return false;
+    return this.#held === undefined && this.#paused === 0;
   }
 
   /** Whether the next answer must be the last on this connection. */
@@ -408,6 +421,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     const elsewhere = redirection(buffer, head, this);
     if (elsewhere !== undefined) return this.#redirect(elsewhere) ? end : bodyStart;
     this.#old = head.minor === 0;
+    this.#said = head.close;
     this.#close = head.close || this.#lastRequest;
     this.#chunked = false;
     this.#expecting = head.expectContinue;
@@ -572,7 +586,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.#return();
     if (this.#state === DEAD) return;
     // It may have become the last since the answer began.
-    if (this.#close || this.#lastRequest) return this.#linger();
+    if (this.#close || this.#lastRequest) return this.#settled ? this.closed() : this.#linger();
     this.#state = HEAD;
     // A client that does not take its answers gets no more of them until it does.
     if (!this.#blocked) this.#next();

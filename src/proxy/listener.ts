@@ -124,7 +124,7 @@ export class Listener {
 
   /** Hands were shaken; what is spoken now was agreed on there (`socket.alpnProtocol`). */
   #secured(socket: TLSSocket, caller: Caller, manner: Manner, credential: string): void {
-    this.#serve(readingUnsealed(socket), caller, manner, credential);
+    this.#serve(readingInline(socket), caller, manner, credential);
   }
 
   #serve(socket: ClientSocket, caller: Caller, manner: Manner, credential: string): void {
@@ -134,26 +134,12 @@ export class Listener {
 }
 
 /**
- * The same connection as a socket that reads into our one buffer. `net.connect` and `new net.Socket` can be
- * told to (`onread`), `net.createServer` cannot; so the handle of the accepted socket is given to a new one.
- * It saves a 64 KB allocation and a stream event for every read: 1 µs of 20. Should a future Node hide the
- * handle, the socket itself is used, and data is copied over.
+ * Has a socket that was accepted read into our one buffer. `net.connect` and `new net.Socket` can be told to
+ * (`onread`), `net.createServer` and `node:tls` cannot; so what that comes to in a socket, as one that was told shows,
+ * is put into this one. It saves a 64 KB allocation and a stream event for every read: 1 µs of 20. Should a future Node
+ * hide it, or have read something already (behind a PROXY header), data is copied over.
  */
-function readingInline(accepted: net.Socket): ClientSocket {
-  const holder = accepted as { _handle?: object | null };
-  const handle = holder._handle;
-  // What came after a PROXY header is in the socket already.
-  if (handle === undefined || handle === null || accepted.readableLength > 0) return readingCopies(accepted);
-  holder._handle = null;
-  const onread = { buffer: READ_INTO, callback: onRead };
-  return new net.Socket({ handle, allowHalfOpen: true, onread } as net.SocketConstructorOpts);
-}
-
-/**
- * The same for a TLS socket that was accepted, which `node:tls` does not let be told: what `onread` comes to in a
- * socket, as one that was told shows, is put into this one. It saves a tenth of what a small request costs by TLS.
- */
-function readingUnsealed(socket: ClientSocket): ClientSocket {
+function readingInline(socket: ClientSocket): ClientSocket {
   const { _handle: handle } = socket as { _handle?: { useUserBuffer?(buffer: Buffer): void } | null };
   if (TOLD.length === 0 || !handle?.useUserBuffer || socket.readableLength > 0) return readingCopies(socket);
   for (const [symbol, value] of TOLD) Reflect.set(socket, symbol, value);

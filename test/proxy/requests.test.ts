@@ -184,6 +184,23 @@ test('a client that wants the connection closed is told that it will be', async 
   assert.equal(client.heard, '');
 });
 
+test('who has said that a request is the last one makes room with its answer, and not only by hanging up', async (t) => {
+  const origin = await Origin.open(t, always('ok'));
+  const settings = { limits: { connections: 1 } };
+  const site = await Site.open(t, { app: { versions: { v: [origin.address] } } }, { settings });
+  for (const last of [
+    get('connection: close\r\n'),
+    post('data', 'connection: close\r\n'),
+    'GET / HTTP/1.0\r\nhost: a\r\n\r\n',
+    get('connection: close\r\n'),
+  ]) {
+    const client = await site.connect();
+    client.say(last);
+    assert.equal((await client.message()).body, 'ok');
+    assert.equal(await client.gone(), 'end');
+  }
+});
+
 test('HEAD, 204 and 304 have no body, and the connection goes on', async (t) => {
   const { origin, client } = await open(t);
   client.say('HEAD / HTTP/1.1\r\nhost: a\r\n\r\n');
