@@ -70,12 +70,18 @@ export function problemOf(thrown: unknown): Problem {
       kind: 'malformed',
       faults: validation.slice(0, MOST_FAULTS).map(({ instancePath, message, params }) => ({
         path: `${validationContext}${instancePath}`,
-        message: `${message}${'additionalProperty' in params ? `: "${params['additionalProperty']}"` : ''}`,
+        message: `${message}${named(params)}`,
       })),
     });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new Problem(statusCode, CURES[code ?? ''] ?? message ?? '');
   return new Problem(500, 'Something unforeseen went wrong; the log of Spillway tells more.');
+}
+
+/** What a fault is about, where its message leaves that out: a key that is not known, or the value there may be. */
+function named(params: Readonly<Record<string, unknown>>): string {
+  const it = params['additionalProperty'] ?? params['allowedValue'];
+  return it === undefined ? '' : `: ${JSON.stringify(it)}`;
 }
 
 /** So that a garbage body is not answered with a greater one. */

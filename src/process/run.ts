@@ -26,6 +26,7 @@ import { passedSockets, Sockets } from './sockets.ts';
 import { Speeches } from './speeches.ts';
 import { predecessorOf, Successor } from './succession.ts';
 import { surroundings } from './surroundings.ts';
+import { version } from './version.ts';
 
 /** Where the config comes from: a file, or already at hand with the directory its relative paths start at. */
 export type Source = { readonly configPath: string } | { readonly config: Config; readonly base: string };
@@ -153,6 +154,8 @@ export async function runSpillway(source: Source): Promise<Running> {
     log.info({ address: front.address }, 'admin listening');
     for (const { socket } of entrances) log.info({ address: socket.address }, 'listening');
     await helm.steer();
+    const { pid, version: node } = process;
+    log.info({ version, pid, node, workers: settings.workers }, 'serving');
     // Not waited for: who hears it may send signals at once, and they are heeded only when this is over.
     const announced = notify(log, 'READY=1', `MAINPID=${process.pid}`);
 

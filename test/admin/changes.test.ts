@@ -175,6 +175,14 @@ test('bodies are refused where they do not fit the schema, and nothing in them i
   assert.equal(control.state().revision, 1);
 });
 
+test('what does not fit is told with what there may be', async (t) => {
+  const { ask } = await openHouse(t);
+  const messages = async (path: string, body: unknown): Promise<string> =>
+    JSON.stringify((await ask('PUT', path, { body })).json.faults);
+  assert.match(await messages(WEIGHTS, { ...HALF, wieghts: {} }), /additional properties: \\"wieghts\\"/);
+  assert.match(await messages(`${WEIGHTS}?wait=both`, HALF), /constant: \\"all\\".*constant: \\"none\\"/);
+});
+
 test('a change under If-Match is refused with the newest ETag if the truth has moved on', async (t) => {
   const { ask } = await openHouse(t);
   const first = await ask('PUT', WEIGHTS, { body: HALF, headers: { 'if-match': '"1"' } });
