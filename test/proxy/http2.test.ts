@@ -209,7 +209,10 @@ test('what is sent after an early answer is thrown away, and no flood', async (t
   stream.end(Buffer.alloc(1_000_000));
   const { status, reset } = await answer;
   assert.deepEqual([status, reset], [404, http2.constants.NGHTTP2_NO_ERROR]);
+  // When it is looked at what came, it is asked whether it is there.
+  const looked = once(session, 'ping');
   site.clock.wind(1000);
+  await looked;
   assert.equal((await ask(session)).status, 404);
 });
 
