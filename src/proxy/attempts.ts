@@ -164,7 +164,7 @@ export class Attempts implements Asker {
     const { client } = this.#patron;
     const pool = this.#pool!;
     const { terms, proxyProtocol } = this.#via!;
-    const introduction = proxyProtocol === undefined ? '' : client.introduction(proxyProtocol);
+    const introduction = proxyProtocol === undefined ? '' : client.introduction(proxyProtocol, pool);
     const channel = pool.take(terms.connect, fresh, introduction);
     if (channel === undefined) {
       const { mostPending, traffic } = this.#via!;

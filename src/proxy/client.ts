@@ -11,10 +11,12 @@ import { type End as Point, proxyHeader } from '../http/proxyprotocol.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
+import type { Pool } from '../upstream/pool.ts';
 import { CONTINUE, lastAnswer, OPTIONS_LINES } from './answer.ts';
 import { type Caller, type Client as ClientConnection, UNIX_PEER } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import { Introductions } from './introductions.ts';
 import type { Manner } from './manner.ts';
 import { later } from './pace.ts';
 import { redirection } from './redirect.ts';
@@ -90,6 +92,7 @@ export class Client implements ClientConnection, Requester, Expiring {
   readonly #manner: Manner;
   readonly #port: number;
   readonly #to: Point | undefined;
+  #introductions: Introductions | undefined;
   deadline = Number.POSITIVE_INFINITY;
   /** Lent by the context while there is a request. */
   #exchange: Exchange | undefined;
@@ -164,13 +167,16 @@ export class Client implements ClientConnection, Requester, Expiring {
     return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
   }
 
-  introduction(version: ProxyProtocol): string {
+  introduction(version: ProxyProtocol, pool: Pool): string {
     if (this.address === UNIX_PEER) return proxyHeader(version, undefined);
     const { localAddress, localPort = 0 } = this.socket;
     const here =
       localAddress === undefined ? NOWHERE : { address: plainAddress(localAddress), port: localPort };
     const source = { address: this.address, port: this.#port };
-    return proxyHeader(version, { source, destination: this.#to ?? here });
+    const header = proxyHeader(version, { source, destination: this.#to ?? here });
+    this.#introductions ??= new Introductions(this.socket);
+    this.#introductions.made(header, pool);
+    return header;
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
+import type { Pool } from '../upstream/pool.ts';
 import type { Standing } from './context.ts';
 
 /**
@@ -24,8 +25,8 @@ export interface Requester {
   readonly httpsRedirect: number | undefined;
   /** The line that is added to answers without Strict-Transport-Security; mostly empty. */
   readonly hsts: string;
-  /** The PROXY header that tells an endpoint of the client's connection. */
-  introduction(version: ProxyProtocol): string;
+  /** The PROXY header that tells an endpoint of the client's connection, on a connection of this pool. */
+  introduction(version: ProxyProtocol, pool: Pool): string;
   /** The address the client connected to: what a request without a host can only have meant. */
   readonly localHost: string;
   /** Whether the request has been read to its end. */

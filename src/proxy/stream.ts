@@ -6,6 +6,7 @@ import { FAULTS, type Fault } from '../model/fault.ts';
 import type { ProxyProtocol } from '../model/tls.ts';
 import { cancel } from '../upstream/abort.ts';
 import type { End } from '../upstream/asker.ts';
+import type { Pool } from '../upstream/pool.ts';
 import { CONTINUE, faultAnswer, OPTIONS_LINES } from './answer.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
@@ -123,8 +124,8 @@ export class Stream implements Requester, Expiring {
     return this.#session.peer.forwarded;
   }
 
-  introduction(version: ProxyProtocol): string {
-    return this.#session.peer.introduction(version);
+  introduction(version: ProxyProtocol, pool: Pool): string {
+    return this.#session.peer.introduction(version, pool);
   }
 
   get localHost(): string {

@@ -266,6 +266,13 @@ export class Pool {
     this.#closeSessions();
   }
 
+  /** Whoever this PROXY header tells of has gone: nobody can use what began with it. */
+  dismiss(introduction: string): void {
+    for (const connection of this.#idle.filter((each) => each.introduction === introduction))
+      connection.destroy();
+    for (const session of this.#sessions) if (session.introduction === introduction) session.dismiss();
+  }
+
   /** Closes the connections that have nothing to do. */
   rest(): void {
     for (const connection of [...this.#idle]) connection.destroy();

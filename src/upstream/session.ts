@@ -32,6 +32,8 @@ export class UpstreamSession implements Expiring {
   readonly #streams = new Set<UpstreamStream>();
   #most = UNTIL_TOLD;
   #leaving = false;
+  /** The client that it was opened for has gone. */
+  #dismissed = false;
   #cause: Error | undefined;
   /** Connected, and hands are being shaken. */
   #shaking = false;
@@ -106,8 +108,10 @@ export class UpstreamSession implements Expiring {
   /** A stream is over. `keepAlive`: how long an idle connection is kept, ms. */
   left(stream: UpstreamStream, keepAlive: number): void {
     if (!this.#streams.delete(stream)) return;
-    if (this.#streams.size === 0 && this.connected)
-      this.deadline = this.pool.deadlines.in(this.#leaving ? FAREWELL : keepAlive);
+    if (this.#streams.size === 0 && this.connected) {
+      if (this.#dismissed) this.close();
+      else this.deadline = this.pool.deadlines.in(this.#leaving ? FAREWELL : keepAlive);
+    }
     this.pool.roomIn();
   }
 
@@ -126,6 +130,12 @@ export class UpstreamSession implements Expiring {
     this.pool.unreachable(undefined);
     this.http2.destroy();
     for (const stream of streams) stream.fail(FAULTS.connectTimeout);
+  }
+
+  /** Goes as soon as it has nothing to do. */
+  dismiss(): void {
+    this.#dismissed = true;
+    if (this.idle) this.close();
   }
 
   /** Takes no more requests, and goes when those under way are done. */
@@ -147,6 +157,8 @@ export class UpstreamSession implements Expiring {
     this.http2.setLocalWindowSize(CONNECTION_WINDOW);
     this.pool.reached();
     for (const stream of this.#streams) stream.drained();
+    // Whoever it was opened for did not wait for it.
+    if (this.idle) this.close();
   }
 
   #closed(): void {

@@ -276,10 +276,34 @@ test('a connection is used again for its own client, and the oldest gives way to
       const peer = await site.connect();
       peer.say(proxyHeader('v1', endsOf(port)) + get());
       assert.equal((await peer.message()).body, proxyHeader('v1', endsOf(port)));
-      peer.socket.destroy();
     }
     const ports = door.headers.map((header) => Number(header.split(' ')[4]));
     assert.deepEqual(ports, [1, 2, 3, 1]);
+  }
+});
+
+test('a connection goes with the client that it was introduced for, and no other does', async (t) => {
+  for (const [listening, protocol] of [
+    [PLAIN, 'http1'],
+    [H2C, 'h2c'],
+  ] as const) {
+    const door = await telling(t, listening);
+    const app: Draft = { versions: { v: [door.address] }, protocol, proxyProtocol: 'v1' };
+    const site = await Site.open(t, { app }, { speech: TRUSTING });
+    const [one, other] = [await site.connect(), await site.connect()];
+    for (const [client, port] of [
+      [one, 1],
+      [other, 2],
+    ] as const) {
+      client.say(proxyHeader('v1', endsOf(port)) + get());
+      await client.message();
+    }
+    assert.equal(door.open, 2);
+    one.socket.destroy();
+    await eventually('its connection to close', () => door.open === 1);
+    other.say(get());
+    assert.equal((await other.message()).body, proxyHeader('v1', endsOf(2)));
+    assert.equal(door.headers.length, 2, 'the other goes on with the one it had');
   }
 });
 

@@ -11,6 +11,8 @@ export interface Introduced {
   readonly headers: readonly string[];
   /** With which header a connection began that is told by the port it comes from. */
   headerOf(port: number | undefined): string | undefined;
+  /** Connections that are open. */
+  readonly open: number;
 }
 
 export async function introduced(t: TestContext, server: Server): Promise<Introduced> {
@@ -44,5 +46,12 @@ export async function introduced(t: TestContext, server: Server): Promise<Introd
     for (const socket of sockets) socket.destroy();
   });
   const { port } = door.address() as AddressInfo;
-  return { address: `127.0.0.1:${port}`, headers, headerOf: (from) => byPort.get(from) };
+  return {
+    address: `127.0.0.1:${port}`,
+    headers,
+    headerOf: (from) => byPort.get(from),
+    get open() {
+      return sockets.filter(({ closed }) => !closed).length;
+    },
+  };
 }
