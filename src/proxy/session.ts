@@ -57,6 +57,9 @@ const WRONGS = new Map([
   [-536, NGHTTP2_PROTOCOL_ERROR],
 ]);
 
+/** So many turns of the loop what a client is told may take to go out before its connection ends. */
+const TURNS = 10;
+
 /** How often it is looked at what a connection was used for, ms. */
 const LOOK = 1000;
 /** How long a client that was told to go may go on opening streams, ms: what was on its way is still served. */
@@ -64,6 +67,12 @@ const NOTICE = 1000;
 /** A ping, as bytes. */
 const ACK_BYTES = 17;
 const EVERY_STREAM = 0x7fff_ffff;
+
+/** Does something once all frames have gone out, or have had turns enough to. */
+function once(session: http2.Http2Session, turns: number, task: () => void): void {
+  if (turns === 0 || !session.state.outboundQueueSize) task();
+  else setImmediate(once, session, turns - 1, task);
+}
 
 /** One HTTP/2 connection of a client. Its streams make requests; this counts them, and sees to its good conduct. */
 export class Session implements Client, Expiring {
@@ -129,9 +138,12 @@ export class Session implements Client, Expiring {
     } as http2.ServerOptions);
     session.setLocalWindowSize(CONNECTION_WINDOW);
     const { destroy } = session;
-    // Left alone Node says INTERNAL_ERROR of whatever is wrong with a session.
-    session.destroy = (error?: NodeJS.ErrnoException, code = WRONGS.get(error?.errno ?? 0)) =>
-      destroy.call(session, error, code);
+    session.destroy = (error?: NodeJS.ErrnoException, code?: number) => {
+      const wrong = code === undefined ? WRONGS.get(error?.errno ?? 0) : undefined;
+      if (wrong === undefined) return destroy.call(session, error, code);
+      // Left alone Node says INTERNAL_ERROR of it, and nothing while it has something else to write.
+      setImmediate(once, session, TURNS, () => destroy.call(session, error, wrong));
+    };
     session.on('stream', (carrier: Carrier, _fields: object, flags: number, list: readonly string[]) =>
       this.#begin(carrier, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, list),
     );

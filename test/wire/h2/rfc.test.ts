@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { Authority } from '../../support/certificates.ts';
 import { always, Origin } from '../../support/origin.ts';
 import { termsOf } from '../../support/secure.ts';
-import { Site } from '../../support/site.ts';
+import { Site, type SiteOptions } from '../../support/site.ts';
 import {
   COMPRESSION_ERROR,
   DATA,
@@ -41,6 +41,17 @@ async function alone(t: TestContext): Promise<Server> {
   return { site: await Site.open(t, {}, { settings }) };
 }
 
+/** The same by TLS, where answers are a while on their way out: what comes meanwhile must not be left unsaid. */
+async function busy(t: TestContext): Promise<Server> {
+  const { speech, ca } = spokenIn(t);
+  return { site: await Site.open(t, {}, { settings, speech }), ca };
+}
+
+function spokenIn(t: TestContext): { speech: NonNullable<SiteOptions['speech']>; ca: string } {
+  const authority = new Authority(t);
+  return { speech: { tls: termsOf([authority.issue('DNS:shop.test')]) }, ca: authority.cert };
+}
+
 async function clear(t: TestContext): Promise<Server> {
   const origin = await Origin.open(t, always('hello'));
   return { site: await Site.open(t, { app: { versions: { v1: [origin.address] } } }, { settings }) };
@@ -48,16 +59,16 @@ async function clear(t: TestContext): Promise<Server> {
 
 async function secure(t: TestContext): Promise<Server> {
   const origin = await Origin.open(t, always('hello'));
-  const authority = new Authority(t);
-  const speech = { tls: termsOf([authority.issue('DNS:shop.test')]) };
+  const { speech, ca } = spokenIn(t);
   const services = { app: { versions: { v1: [origin.address] } } };
-  return { site: await Site.open(t, services, { settings, speech }), ca: authority.cert };
+  return { site: await Site.open(t, services, { settings, speech }), ca };
 }
 
 for (const [where, open, rules] of [
   ['in the clear', clear, RULES],
   ['by TLS', secure, RULES],
   ['where there is no service', alone, RULES],
+  ['by TLS where there is no service', busy, RULES],
   ['once a request was answered', alone, LATE],
 ] as const)
   test(`HTTP/2 is spoken by the rules, ${where}`, async (t) => {

@@ -81,8 +81,7 @@ export const FLOW: readonly Rule[] = [
     section: '6.9.1',
     name: 'the window of a stream cannot grow for ever',
     script: [post(), opens(MOST), opens(MOST)],
-    // Node ends the connection for it, and with an answer on its way out the reset may be lost.
-    outcome: resets(FLOW_CONTROL_ERROR),
+    outcome: tells(RST_STREAM, FLOW_CONTROL_ERROR),
   },
   {
     section: '6.9.2',
