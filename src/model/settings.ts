@@ -140,6 +140,13 @@ export const TimeoutsSchema = Type.Object(
         description: 'Silence allowed in a tunnel, such as a WebSocket, both ways, ms. Default 3600000.',
       }),
     ),
+    notice: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description:
+          'On shutdown, connections are still accepted for this long after GET /ready has turned to 503, so that balancers can take note, ms. Default 0.',
+      }),
+    ),
     drain: Type.Optional(
       Type.Integer({
         minimum: 0,
@@ -406,6 +413,7 @@ const TIMEOUTS: ProxySettings['timeouts'] = {
   write: 60_000,
   linger: 2_000,
   tunnel: 3_600_000,
+  notice: 0,
   drain: 30_000,
 };
 const LIMITS: ProxySettings['limits'] = {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Turns } from '../base/turns.ts';
 import { ConfigError } from '../config/fault.ts';
 import { loadConfig } from '../config/load.ts';
@@ -40,7 +41,7 @@ export interface Running {
   readonly log: Logger;
   /** Reads the config again and opens the access logs anew. Never rejects: a bad config changes nothing. */
   reload(): Promise<void>;
-  /** Turns /ready to 503, stops accepting, lets what is in flight finish, and closes everything. */
+  /** Turns /ready to 503, lets balancers take note of it (`timeouts.notice`), stops accepting, lets what is in flight finish, and closes everything. */
   stop(): Promise<void>;
   /**
    * Starts this program once more and has it take over, with every listening socket; then ends as `stop` does.
@@ -237,6 +238,8 @@ export async function runSpillway(source: Source): Promise<Running> {
         successor?.kill();
         log.info({}, 'shutting down');
         await notify(log, 'STOPPING=1');
+        const { notice } = orders.settings.timeouts;
+        if (notice > 0) await sleep(notice);
         await close();
         log.info({}, 'all is finished');
       },

@@ -9,7 +9,7 @@ import type { Change } from '../../src/model/record.ts';
 import type { Config } from '../../src/model/settings.ts';
 import { runSpillway } from '../../src/process/run.ts';
 import { spillway } from './command.ts';
-import { freeEndpoints, named, origin, scratch, shop, startSite, until } from './site.ts';
+import { freeEndpoints, named, origin, type Site, scratch, shop, startSite, until } from './site.ts';
 
 test('a request is served by a worker, and the command line shifts, shows and rolls back', async (t) => {
   const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
@@ -198,6 +198,23 @@ test('on SIGTERM what is in flight is finished, nothing new is accepted, and the
   finish();
   assert.equal(await answer.text(), 'halfdone');
   assert.equal(await site.closed, 0);
+});
+
+test('with notice given, SIGTERM turns /ready to 503 while new connections are still accepted', async (t) => {
+  const open = async (notice: number): Promise<Site> => {
+    const versions = [await named(t, 'stable'), await named(t, 'canary')] as const;
+    const site = await startSite(t, shop(...versions, { timeouts: { notice } }));
+    assert.equal((await site.get()).text, 'stable');
+    site.child.kill('SIGTERM');
+    return site;
+  };
+  const long = await open(600_000);
+  await until(async () => ((await fetch(`${long.admin}/ready`)).status === 503 ? true : undefined));
+  assert.equal(await refuses(long.proxy), false);
+  assert.equal((await long.get()).text, 'stable');
+  long.child.kill('SIGTERM');
+  assert.equal(await long.closed, 1);
+  assert.equal(await (await open(1)).closed, 0);
 });
 
 test('a second signal ends at once', async (t) => {
