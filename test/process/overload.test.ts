@@ -93,6 +93,38 @@ test('a worker whose loop is late is seen to have too much to bear, and to be we
   await until(() => first(undefined));
 });
 
+test('a worker with more memory in use than it may have turns newcomers away, until it has less', async (t) => {
+  const calm = await origin(t, (_request, response) => void response.end('served'));
+  // From one signal to the next a worker holds some 500 MB, which it has written to.
+  const burden = `if (process.env.SPILLWAY_WORKER) {
+    let held;
+    process.on('SIGUSR2', async () => {
+      const v8 = await import('node:v8');
+      const vm = await import('node:vm');
+      v8.setFlagsFromString('--expose-gc');
+      held = held ? undefined : Buffer.alloc(500e6, 1);
+      vm.runInNewContext('gc')();
+    });
+  }`;
+  const site = await startSite(t, shop(calm, calm, { workers: 1, overload: { memory: 400 } }), {
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(burden)}`,
+  });
+  const worker = async (wanted: 'memory' | undefined) => {
+    const [only] = (await site.status()).workers;
+    return only?.overloaded === wanted ? only : undefined;
+  };
+  const { pid } = await until(() => worker(undefined));
+  process.kill(pid, 'SIGUSR2');
+  await until(() => worker('memory'));
+  assert.deepEqual(await get(site.proxy), { status: 503, retryAfter: '1' });
+  await until(async () =>
+    /^spillway_connections_shed_total\{reason="memory"\} 1$/m.test(await metrics(site)) ? true : undefined,
+  );
+  process.kill(pid, 'SIGUSR2');
+  await until(() => worker(undefined));
+  assert.equal((await get(site.proxy)).status, 200);
+});
+
 test('when the system has no descriptor left, who is served is served, and nobody blames the endpoint', async (t) => {
   const calm = await origin(t, (_request, response) => void response.end('served'));
   const site = await startSite(
