@@ -172,7 +172,11 @@ function put(head: string, buffer: Buffer): number {
 /** Canonical lines of an answer as `node:http2` takes them: what they say of the connection is left out. */
 export function responseFields(lines: string): Fields {
   const start = lines.indexOf('\r\n') + 2;
-  return fieldsFrom({ __proto__: null, ':status': lines.slice(9, 12) } as unknown as Fields, lines, start);
+  const status = lines.slice(9, 12);
+  const fields = fieldsFrom({ __proto__: null, ':status': status } as unknown as Fields, lines, start);
+  // Whatever content an endpoint gives a 205, which may have none (RFC 9110 §15.3.6), Node ends it with its head.
+  if (status === '205') delete fields['content-length'];
+  return fields;
 }
 
 /** Canonical lines of a request, the same way. */

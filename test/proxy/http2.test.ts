@@ -130,12 +130,15 @@ test('answers without a body have none, and interim ones come before', async (t)
   const { session } = await siteOf(t, (peer, { line }) => {
     if (line.startsWith('HEAD')) peer.say('HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n');
     else if (line.includes('/204')) peer.say('HTTP/1.1 204 No Content\r\n\r\n');
+    else if (line.includes('/205')) peer.say('HTTP/1.1 205 Reset Content\r\ncontent-length: 5\r\n\r\nhello');
     else if (line.includes('/304')) peer.say('HTTP/1.1 304 Not Modified\r\netag: "a"\r\n\r\n');
     else peer.say(`HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n${ok('hi')}`);
   });
   const head = await ask(session, { ':method': 'HEAD' });
   assert.deepEqual([head.status, head.fields['content-length'], head.body], [200, '7', '']);
   assert.equal((await ask(session, { ':path': '/204' })).status, 204);
+  const cleared = await ask(session, { ':path': '/205' });
+  assert.deepEqual([cleared.status, cleared.body, cleared.reset], [205, '', 0]);
   assert.equal((await ask(session, { ':path': '/304' })).fields.etag, '"a"');
   const hinted = await ask(session);
   assert.deepEqual([hinted.interim, hinted.status, hinted.body], [[103], 200, 'hi']);
