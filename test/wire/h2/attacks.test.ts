@@ -15,6 +15,7 @@ import {
   frame,
   GOAWAY,
   HEADERS,
+  PADDED,
   PING,
   PREFACE,
   PRIORITY,
@@ -28,6 +29,7 @@ import {
 
 const GET = block(request());
 const POST = block(request([[':method', 'POST']]));
+const UNSOUND = block(request([['connection', 'close']]));
 
 /** The id of the client's nth stream, from 0. */
 function id(nth: number): number {
@@ -59,21 +61,29 @@ async function othersAreServed(t: TestContext, site: Site): Promise<void> {
   assert.deepEqual(await other.outcome(1), { status: '200' });
 }
 
-test('streams that are reset in the bytes that open them reach nobody, and end the connection', async (t) => {
-  const origin = await Origin.open(t, always('ok'));
-  const { site, attacker } = await open(t, origin);
-  attacker.say(
-    times(10_000, (nth) => [
+/** Streams whose heads are of no use to anybody. */
+const STILLBORN: readonly (readonly [string, (nth: number) => readonly Buffer[]])[] = [
+  [
+    'are reset in the bytes that open them',
+    (nth) => [
       frame(HEADERS, END_HEADERS | END_STREAM, id(nth), GET),
       frame(RST_STREAM, 0, id(nth), uint32(CANCEL)),
-    ]),
-  );
-  // A newer Node counts such resets by itself, and says so in other words.
-  await attacker.refused();
-  await attacker.gone();
-  assert.equal(origin.requests, 0);
-  await othersAreServed(t, site);
-});
+    ],
+  ],
+  ['have heads that are not sound', (nth) => [frame(HEADERS, END_HEADERS | END_STREAM, id(nth), UNSOUND)]],
+];
+
+for (const [name, make] of STILLBORN)
+  test(`streams that ${name} reach nobody, and end the connection`, async (t) => {
+    const origin = await Origin.open(t, always('ok'));
+    const { site, attacker } = await open(t, origin);
+    attacker.say(times(10_000, make));
+    // A newer Node counts such resets by itself, and says so in other words.
+    await attacker.refused();
+    await attacker.gone();
+    assert.equal(origin.requests, 0);
+    await othersAreServed(t, site);
+  });
 
 test('streams that are reset once they are under way are cancelled at the origin, and end the connection', async (t) => {
   const origin = await Origin.open(t, () => {});
@@ -113,21 +123,25 @@ for (const [name, fault] of [
   });
 }
 
-test('a head without an end is not collected', async (t) => {
-  const origin = await Origin.open(t, always('ok'));
-  const { site, attacker } = await open(t, origin);
-  const before = process.memoryUsage.rss();
-  attacker.say(frame(HEADERS, 0, 1, GET));
-  const piece = frame(CONTINUATION, 0, 1, block([['x-more', 'y'.repeat(16_000)]]));
-  for (let i = 0; i < 2000 && !attacker.left; i++) {
-    attacker.say(piece);
-    if (i % 50 === 0) await new Promise(setImmediate);
-  }
-  await attacker.gone();
-  assert.ok(process.memoryUsage.rss() - before < 100e6, 'memory grew with what was sent');
-  assert.equal(origin.requests, 0);
-  await othersAreServed(t, site);
-});
+for (const [name, more] of [
+  ['pieces of it', block([['x-more', 'y'.repeat(16_000)]])],
+  ['empty pieces', ''],
+] as const)
+  test(`a head without an end is not collected: ${name}`, async (t) => {
+    const origin = await Origin.open(t, always('ok'));
+    const { site, attacker } = await open(t, origin);
+    const before = process.memoryUsage.rss();
+    attacker.say(frame(HEADERS, 0, 1, GET));
+    const piece = frame(CONTINUATION, 0, 1, more);
+    for (let i = 0; i < 2000 && !attacker.left; i++) {
+      attacker.say(piece);
+      if (i % 50 === 0) await new Promise(setImmediate);
+    }
+    await attacker.gone();
+    assert.ok(process.memoryUsage.rss() - before < 100e6, 'memory grew with what was sent');
+    assert.equal(origin.requests, 0);
+    await othersAreServed(t, site);
+  });
 
 for (const [name, frames] of [
   ['pings', () => frame(PING, 0, 0, 'pingpong')],
@@ -145,11 +159,14 @@ for (const [name, frames] of [
 for (const [name, make] of [
   ['priorities', (nth: number) => frame(PRIORITY, 0, id(nth % 1000), Buffer.from([0, 0, 0, 0, 16]))],
   ['windows', () => frame(WINDOW_UPDATE, 0, 0, uint32(1))],
+  ['padding', () => frame(DATA, PADDED, id(1000), `\xff${'\0'.repeat(255)}`)],
+  ['alternatives', () => frame(0xa, 0, 0, '\0\x04shop:x')],
   ['frames of a kind that nobody knows', () => frame(0xbe, 0, 0, 'x'.repeat(100))],
 ] as const) {
   test(`a flood of ${name} ends the connection when it is looked at`, async (t) => {
     const { site, attacker } = await open(t, await Origin.open(t, always('ok')));
     site.run(t, 500);
+    attacker.say(frame(HEADERS, END_HEADERS, id(1000), POST));
     for (let i = 0; !attacker.left; i++) {
       attacker.say(times(2000, (nth) => [make(nth)]));
       await new Promise((resolve) => setTimeout(resolve, 20));

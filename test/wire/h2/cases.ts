@@ -14,6 +14,19 @@ export interface Case {
 
 const POST: Fields = [[':method', 'POST']];
 
+/** What only we may say to an endpoint of a stranger. */
+const OURS: Fields = [
+  ['x-forwarded-proto', 'evil'],
+  ['x-forwarded-host', 'evil.test'],
+  ['x-forwarded-port', 'evil'],
+  ['x-request-id', 'evil'],
+  ['x-spillway-version', 'evil'],
+  ['x-spillway-event', 'evil=1'],
+  ['client-cert', 'evil'],
+  ['x-client-cert-subject', 'evil'],
+  ['proxy-authorization', 'evil'],
+];
+
 export const CASES: readonly Case[] = [
   // What is passed on.
   {
@@ -133,6 +146,84 @@ export const CASES: readonly Case[] = [
     fields: request([[':authority', 'shop.test:8443']]),
     sent: [/\r\nhost: shop\.test:8443\r\n/],
   },
+  {
+    name: 'an address of IPv6 is a host',
+    fields: request([[':authority', '[::1]:8080']]),
+    sent: [/\r\nhost: \[::1\]:8080\r\n/],
+  },
+  {
+    name: 'a path that looks like an authority is a path',
+    fields: request([[':path', '//evil.test/x']]),
+    sent: [/^GET \/\/evil\.test\/x HTTP\/1\.1\r\nhost: shop\.test\r\n/],
+  },
+  {
+    name: 'a method in lower case is another method',
+    fields: request([[':method', 'get']]),
+    sent: [/^get \/ HTTP\/1\.1\r\n/],
+  },
+  {
+    name: 'an empty value and a tab within one stay as they are',
+    fields: request([
+      ['x-empty', ''],
+      ['x-tab', 'a\tb'],
+    ]),
+    sent: [/\r\nx-empty: ?\r\n/, /\r\nx-tab: a\tb\r\n/],
+  },
+  {
+    name: 'a length of nothing is kept',
+    fields: request([...POST, ['content-length', '0']]),
+    sent: [/\r\ncontent-length: 0\r\n/, /\r\n\r\n$/],
+    never: /transfer-encoding/,
+  },
+  {
+    name: 'a body that looks like the end of one is a body',
+    fields: request(POST),
+    body: ['0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n'],
+    sent: [/\r\n\r\n28\r\n0\r\n\r\nGET \/smuggled HTTP\/1\.1\r\nhost: a\r\n\r\n\r\n0\r\n\r\n$/],
+    never: /content-length/,
+  },
+  {
+    name: 'a HEAD with a body is chunked',
+    fields: request([[':method', 'HEAD']]),
+    body: ['x'],
+    sent: [/transfer-encoding: chunked\r\n/],
+  },
+  {
+    name: 'framing with underscores is no framing',
+    fields: request([
+      ['content_length', '50'],
+      ['transfer_encoding', 'chunked'],
+    ]),
+    sent: [/./],
+    never: /content.length|transfer.encoding/,
+  },
+  {
+    name: 'what is ours to say, and who the client is, nobody else says',
+    fields: request(OURS),
+    sent: [/\r\nx-request-id: /],
+    never: /evil/,
+  },
+  {
+    name: 'nor in trailers',
+    fields: request(POST),
+    body: ['x'],
+    trailers: [
+      ...OURS,
+      ['host', 'evil.test'],
+      ['cookie', 'evil=1'],
+      ['expect', '100-continue'],
+      ['x-sum', '7'],
+    ],
+    sent: [/1\r\nx\r\n0\r\nx-sum: 7\r\n\r\n$/],
+    never: /evil|expect/,
+  },
+  {
+    name: 'trailers have no place after a length',
+    fields: request([...POST, ['content-length', '1']]),
+    body: ['x'],
+    trailers: [['x-sum', '7']],
+    sent: [/\r\n\r\nx$/],
+  },
 
   // Pseudo-fields.
   { name: 'no method', fields: request([], [':method']) },
@@ -214,6 +305,62 @@ export const CASES: readonly Case[] = [
   { name: 'a path that is a URL', fields: request([[':path', 'http://evil.test/']]) },
   { name: 'a path with a byte above ASCII', fields: request([[':path', '/caf\xe9']]) },
   { name: 'an asterisk without OPTIONS', fields: request([[':path', '*']]) },
+  { name: 'a path of a query', fields: request([[':path', '?a=b']]) },
+  { name: 'a path with a tab', fields: request([[':path', '/a\tb']]) },
+  { name: 'a path with a NUL', fields: request([[':path', '/a\0b']]) },
+  { name: 'a path with a byte that deletes', fields: request([[':path', '/a\x7f']]) },
+  { name: 'a path with a space before it', fields: request([[':path', ' /']]) },
+  { name: 'a path with a space behind it', fields: request([[':path', '/ ']]) },
+  { name: 'a path that is too long', fields: request([[':path', `/${'a'.repeat(20_000)}`]]) },
+  { name: 'a method with lines before it', fields: request([[':method', '\r\nGET']]) },
+  { name: 'a method with a colon', fields: request([[':method', 'GE:T']]) },
+  { name: 'a method that is too long', fields: request([[':method', 'A'.repeat(40)]]) },
+  {
+    name: 'the preface as a request',
+    fields: request([
+      [':method', 'PRI'],
+      [':path', '*'],
+    ]),
+  },
+  { name: 'an empty scheme', fields: request([[':scheme', '']]) },
+  { name: 'a scheme that is a URL', fields: request([[':scheme', 'http://evil.test/']]) },
+  { name: 'a scheme with a line', fields: request([[':scheme', 'http\r\nx-evil: 1']]) },
+  { name: 'a scheme with a space', fields: request([[':scheme', 'http ']]) },
+  {
+    name: 'two schemes',
+    fields: request([
+      [':scheme', 'http'],
+      [':scheme', 'http'],
+    ]),
+  },
+  {
+    name: 'two equal paths',
+    fields: request([
+      [':path', '/'],
+      [':path', '/'],
+    ]),
+  },
+  { name: 'an authority of two', fields: request([[':authority', 'shop.test,evil.test']]) },
+  { name: 'an authority with a port of letters', fields: request([[':authority', 'shop.test:http']]) },
+  { name: 'an authority with an empty port', fields: request([[':authority', 'shop.test:']]) },
+  { name: 'an authority with a password', fields: request([[':authority', 'shop.test:80@evil.test']]) },
+  { name: 'an authority with a backslash', fields: request([[':authority', 'shop.test\\@evil.test']]) },
+  { name: 'an authority with a query', fields: request([[':authority', 'shop.test?x']]) },
+  { name: 'an authority with a percent sign', fields: request([[':authority', 'shop%00.test']]) },
+  { name: 'an authority with a NUL', fields: request([[':authority', 'shop.test\0']]) },
+  { name: 'an authority with a byte above ASCII', fields: request([[':authority', 'sh\xf6p.test']]) },
+  { name: 'an empty host', fields: request([['host', '']]) },
+  {
+    name: 'an empty authority and a host',
+    fields: request([
+      [':authority', ''],
+      ['host', 'shop.test'],
+    ]),
+  },
+  { name: 'host and authority that disagree about the port', fields: request([['host', 'shop.test:80']]) },
+  { name: 'a pseudo-field in upper case', fields: request([[':Path', '/']], [':path']) },
+  { name: 'a pseudo-field without a name', fields: request([[':', 'x']]) },
+  { name: 'a protocol without CONNECT', fields: request([[':protocol', 'websocket']]) },
 
   // Fields.
   { name: 'connection', fields: request([['connection', 'close']]) },
@@ -259,6 +406,81 @@ export const CASES: readonly Case[] = [
     body: ['x'],
   },
   { name: 'a length and no body', fields: request([...POST, ['content-length', '5']]) },
+  {
+    name: 'a length and no body, to HEAD',
+    fields: request([
+      [':method', 'HEAD'],
+      ['content-length', '5'],
+    ]),
+  },
+  { name: 'an empty connection', fields: request([['connection', '']]) },
+  { name: 'an empty te', fields: request([['te', '']]) },
+  { name: 'te with a weight', fields: request([['te', 'trailers;q=0.5']]) },
+  {
+    name: 'a second te',
+    fields: request([
+      ['te', 'trailers'],
+      ['te', 'chunked'],
+    ]),
+  },
+  { name: 'an upgrade to what is spoken already', fields: request([['upgrade', 'h2c']]) },
+  { name: 'an expectation that nobody knows', fields: request([['expect', 'x-evil']]) },
+  {
+    name: 'more fields than there may be',
+    fields: request(Array.from({ length: 101 }, (_, nth) => [`x-${nth}`, '1'] as const)),
+  },
+  {
+    name: 'far more fields than there may be',
+    fields: request(Array.from({ length: 2000 }, () => ['a', ''] as const)),
+  },
+  { name: 'a value that is too long', fields: request([['x-a', 'a'.repeat(33_000)]]) },
+  { name: 'a length that is negative', fields: request([...POST, ['content-length', '-1']]), body: ['x'] },
+  {
+    name: 'a length with a zero before it',
+    fields: request([...POST, ['content-length', '01']]),
+    body: ['x'],
+  },
+  { name: 'a length in hexadecimal', fields: request([...POST, ['content-length', '0x1']]), body: ['x'] },
+  { name: 'a length with a letter', fields: request([...POST, ['content-length', '1a']]), body: ['x'] },
+  { name: 'a length with a point', fields: request([...POST, ['content-length', '1.0']]), body: ['x'] },
+  { name: 'a length with an exponent', fields: request([...POST, ['content-length', '1e0']]), body: ['x'] },
+  { name: 'a length of two zeros', fields: request([...POST, ['content-length', '00']]), body: ['x'] },
+  {
+    name: 'a transfer-encoding of identity',
+    fields: request([...POST, ['transfer-encoding', 'identity']]),
+    body: ['x'],
+  },
+  {
+    name: 'a transfer-encoding of nothing',
+    fields: request([...POST, ['transfer-encoding', '']]),
+    body: ['x'],
+  },
+  {
+    name: 'a transfer-encoding and a length',
+    fields: request([...POST, ['transfer-encoding', 'chunked'], ['content-length', '1']]),
+    body: ['x'],
+  },
+];
+
+/** Requests that turn out not to be sound when their heads may be with the origin already. */
+export const BROKEN: readonly Case[] = [
+  { name: 'longer than its length', fields: request([...POST, ['content-length', '3']]), body: ['abcdef'] },
+  { name: 'shorter than its length', fields: request([...POST, ['content-length', '9']]), body: ['abc'] },
+  ...(
+    [
+      ['a pseudo-field', [':path', '/evil']],
+      ['another length', ['content-length', '9']],
+      ['a transfer-encoding', ['transfer-encoding', 'chunked']],
+      ['a connection', ['connection', 'close']],
+      ['an upgrade', ['upgrade', 'h2c']],
+      ['a name in upper case', ['X-Sum', '1']],
+    ] as const
+  ).map(([what, field]) => ({
+    name: `with ${what} behind it`,
+    fields: request(POST),
+    body: ['x'],
+    trailers: [field],
+  })),
 ];
 
 /** Values that would be more than one line in HTTP/1.1, and names that are none: the field, or the request, must be gone. */
@@ -276,4 +498,15 @@ export const SPLITTING: readonly { readonly name: string; readonly field: readon
   { name: 'a name with a line', field: ['x-a: 1\r\nx-evil', '2'] },
   { name: 'a name with a space', field: ['x-evil ', '1'] },
   { name: 'an empty name', field: ['', 'x-evil'] },
+  { name: 'a value that is folded', field: ['x-a', '1\r\n x-evil: 1'] },
+  { name: 'a value with a control byte', field: ['x-a', 'x-evil\x01'] },
+  { name: 'a value with a byte that deletes', field: ['x-a', 'x-evil\x7f'] },
+  { name: 'a value with a space before it', field: ['x-a', ' x-evil'] },
+  { name: 'a value with a tab behind it', field: ['x-a', 'x-evil\t'] },
+  { name: 'a length with a line', field: ['content-length', '0\r\nx-evil: 1'] },
+  { name: 'a host with a line', field: ['host', 'shop.test\r\nx-evil: 1'] },
+  { name: 'a name with a NUL', field: ['x-evil\0', '1'] },
+  { name: 'a name with a tab before it', field: ['\tx-evil', '1'] },
+  { name: 'a name with a byte above ASCII', field: ['x-evil\xe9', '1'] },
+  { name: 'a name with a bracket', field: ['x-evil(', '1'] },
 ];

@@ -5,10 +5,12 @@ import type { TestContext } from 'node:test';
 export interface Recorder {
   readonly address: string;
   raw: string;
+  /** Those that were whole. */
+  requests: number;
 }
 
 export async function record(t: TestContext): Promise<Recorder> {
-  const recorder = { address: '', raw: '' };
+  const recorder = { address: '', raw: '', requests: 0 };
   const server = createServer((socket) => {
     let heard = '';
     socket.on('error', () => {});
@@ -17,6 +19,7 @@ export async function record(t: TestContext): Promise<Recorder> {
       heard += data.toString('latin1');
       if (!whole(heard)) return;
       heard = '';
+      recorder.requests++;
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
     });
     t.after(() => socket.destroy());
