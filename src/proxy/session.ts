@@ -98,6 +98,8 @@ export class Session implements Client, Expiring {
   #heard = 0;
   /** When the client was told to go, monotonic ms. */
   #noticed = Number.POSITIVE_INFINITY;
+  /** When it was seen to be over, monotonic ms. */
+  #over = Number.POSITIVE_INFINITY;
 
   /** `first`: what was read of it already, preface and all. The socket is nobody else's any more. */
   constructor(context: Context, socket: Socket, peer: Requester, first: Buffer) {
@@ -199,6 +201,7 @@ export class Session implements Client, Expiring {
   expire(): void {
     const { now } = this.context.deadlines;
     this.deadline = now + LOOK;
+    if (this.#http2.destroyed) return this.#endSocket(now);
     this.#account();
     if (this.#http2.destroyed) return;
     this.#probe(now);
@@ -226,6 +229,12 @@ export class Session implements Client, Expiring {
       // The answer is nothing new.
       this.#heard += ACK_BYTES;
     });
+  }
+
+  /** Node ends the socket of a session that is over once all it said was taken: who takes nothing would keep it. */
+  #endSocket(now: number): void {
+    this.#over = Math.min(this.#over, now);
+    if (now - this.#over > this.context.rules.settings.timeouts.write) this.#socket.destroy();
   }
 
   /** What has come since the last look, and was of no use to any request, is taken from what is allowed of it. */

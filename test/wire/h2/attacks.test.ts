@@ -233,6 +233,24 @@ test('streams that take nothing of their answers hold little, and are reset in t
   assert.equal(site.counted('v1').errors, 0);
 });
 
+test('a connection that takes nothing of what it is sent is ended, however much there is to say', async (t) => {
+  const origin = await Origin.open(t, always('b'.repeat(4_000_000)));
+  const { site, attacker } = await open(t, origin);
+  attacker.socket.pause();
+  attacker.say(
+    frame(SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(0x7fff_ffff)])),
+    frame(WINDOW_UPDATE, 0, 0, uint32(0x7000_0000)),
+    times(20, (nth) => [frame(HEADERS, END_HEADERS | END_STREAM, id(nth), GET)]),
+  );
+  site.run(t, 1000);
+  await eventually('the end', () => {
+    attacker.say(frame(WINDOW_UPDATE, 0, 0, uint32(1)));
+    return attacker.left;
+  });
+  assert.equal(site.counted('v1').inFlight, 0);
+  await othersAreServed(t, site);
+});
+
 test('more streams than were offered are refused, and the others are served', async (t) => {
   const peers: (() => void)[] = [];
   const origin = await Origin.open(t, (peer) => peers.push(() => peer.say(ok('late'))));
