@@ -20,6 +20,7 @@ import {
   request,
   SETTINGS,
   uint32,
+  WINDOW_UPDATE,
 } from '../wire/h2/frames.ts';
 import { Crowd, Toll } from './attacker.ts';
 import { Load } from './load.ts';
@@ -246,6 +247,12 @@ test('under attack others are served, memory is bounded, and nothing is left beh
     return '30 connections, each cut off';
   });
 
+  await attack('streams of endless answers on connections that hardly read', async () => {
+    const crowd = new Crowd(plain, 5, openWindows(40), false);
+    await crowd.over(frame(WINDOW_UPDATE, 0, 0, uint32(1)).toString('latin1'));
+    return '5 connections of 40 streams, each cut off';
+  });
+
   const hello = await clientHello();
   await attack('handshakes that are begun and not finished', async () => {
     const openings = [hello, hello.subarray(0, 50), ''];
@@ -261,6 +268,22 @@ function rapidResets(count: number): Buffer {
     frame(RST_STREAM, 0, 2 * nth + 1, uint32(CANCEL)),
   ]);
   return Buffer.concat([Buffer.from(PREFACE, 'latin1'), frame(SETTINGS, 0, 0), ...streams.flat()]);
+}
+
+/** A connection of HTTP/2 with so many streams of endless answers, all of which may be sent at once. */
+function openWindows(count: number): Buffer {
+  const settings = Buffer.concat([Buffer.from([0, 4]), uint32(0x7fff_ffff)]);
+  const endless = block(request([[':path', '/endless']]));
+  const streams = Array.from({ length: count }, (_, nth) =>
+    frame(HEADERS, END_HEADERS | END_STREAM, 2 * nth + 1, endless),
+  );
+  const preface = Buffer.from(PREFACE, 'latin1');
+  return Buffer.concat([
+    preface,
+    frame(SETTINGS, 0, 0, settings),
+    frame(WINDOW_UPDATE, 0, 0, uint32(0x7000_0000)),
+    ...streams,
+  ]);
 }
 
 /** Asks for another handshake on a connection whose hands are shaken; resolves once that is refused. */
