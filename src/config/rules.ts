@@ -32,6 +32,7 @@ export function ruleFindings(config: Partial<Config>): Finding[] {
     ...ranges(['trustedProxies'], config.trustedProxies),
     ...services.flatMap(([name, service]) => serviceFindings(['services', name], service)),
     ...matches(services),
+    ...circles(config.listen ?? [], services),
   ];
 }
 
@@ -366,4 +367,31 @@ function matches(services: ReadonlyArray<readonly [string, ServiceConfig]>): Fin
 /** The same for all matches that lead the same requests. */
 function claimOf({ host = '', path = '/' }: Match): string {
   return `${host.toLowerCase().replace(/\.$/, '')} ${normalisePrefix(path) ?? path}`;
+}
+
+/** An endpoint is asked under the host and path that led to it, so one that is ourselves would ask itself for ever. */
+function circles(
+  listen: Config['listen'],
+  services: ReadonlyArray<readonly [string, ServiceConfig]>,
+): Finding[] {
+  const own = new Set(listen.map(({ address }) => spelt(address)));
+  return services.flatMap(([service, { versions }]) =>
+    Object.entries(versions).flatMap(([version, { endpoints }]) =>
+      endpoints.flatMap((endpoint, index) =>
+        own.has(spelt(endpoint))
+          ? [
+              wrong(
+                ['services', service, 'versions', version, 'endpoints', index],
+                `"${endpoint}" is listened on here, so requests would go in circles; name the server behind it`,
+              ),
+            ]
+          : [],
+      ),
+    ),
+  );
+}
+
+function spelt(text: string): string {
+  const address = parseAddress(text);
+  return typeof address === 'string' ? text : formatAddress(address);
 }

@@ -349,6 +349,13 @@ services:
     assert.deepEqual(paths, ['services.web.versions.stable.endpoints', 'services.web.weights.stable']);
   });
 
+  test('an endpoint at which we listen ourselves would lead in circles', () => {
+    assert.match(
+      faults(GOOD.replace('127.0.0.1:9002', '127.0.0.1:8080')).join('\n'),
+      /^x\.yaml:8:\d+: services\.web\.versions\.canary\.endpoints\[0\]: "127\.0\.0\.1:8080" is listened on here, so requests would go in circles; name the server behind it$/,
+    );
+  });
+
   test('a text that is none of the right form is told the form', () => {
     const told = (from: string, to: string) => faults(GOOD.replace(from, to)).join('\n');
     assert.match(told('path: /', 'path: api'), /"api" will not do; it takes a text that matches \^\/: /);
