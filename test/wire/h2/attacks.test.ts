@@ -242,13 +242,24 @@ test('a connection that takes nothing of what it is sent is ended, however much 
     frame(WINDOW_UPDATE, 0, 0, uint32(0x7000_0000)),
     times(20, (nth) => [frame(HEADERS, END_HEADERS | END_STREAM, id(nth), GET)]),
   );
-  site.run(t, 1000);
   await eventually('the end', () => {
+    site.clock.wind(1000);
     attacker.say(frame(WINDOW_UPDATE, 0, 0, uint32(1)));
     return attacker.left;
   });
   assert.equal(site.counted('v1').inFlight, 0);
   await othersAreServed(t, site);
+});
+
+test('a client that was told to go, and keeps its side open, is left', async (t) => {
+  const { site } = await open(t, await Origin.open(t, always('ok')));
+  const client = await site.connect();
+  client.say(PREFACE + frame(SETTINGS, 0, 0).toString('latin1'));
+  await eventually('nobody to hear it', () => {
+    site.clock.wind(1000);
+    if (client.left === 'end' && !client.socket.destroyed) client.say('x');
+    return client.socket.destroyed;
+  });
 });
 
 test('more streams than were offered are refused, and the others are served', async (t) => {
