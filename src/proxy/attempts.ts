@@ -6,6 +6,7 @@ import type { Choice } from '../upstream/balancer.ts';
 import type { Channel, Question } from '../upstream/channel.ts';
 import type { Pool } from '../upstream/pool.ts';
 import { type Repeats, UNREAD } from './again.ts';
+import type { Budget } from './budget.ts';
 import type { Context } from './context.ts';
 import type { Lane } from './lane.ts';
 import type { Requester } from './requester.ts';
@@ -304,7 +305,7 @@ export class Attempts implements Asker {
     if (!this.#repeatable || this.#streamed) return false;
     const { retries, rescue } = this.#via!.again!;
     const retry = retries?.afterAnswer(status) && this.#mayRetry(retries);
-    const rescuer = !retry && rescue?.afterAnswer(status) ? this.#rescuer(rescue) : undefined;
+    const rescuer = !retry && rescue?.afterAnswer(status) ? this.#rescuer(rescue.budget) : undefined;
     if (!retry && rescuer === undefined) return false;
     // One that has been read to its end is back in its pool.
     if (end === undefined) this.#channel!.destroy();
@@ -345,14 +346,17 @@ export class Attempts implements Asker {
       if (lane !== undefined) return lane;
     }
     const safe = this.#repeatable || UNREAD.has(fault);
-    return safe && again?.rescue?.afterFault(fault) ? this.#rescuer(again.rescue) : undefined;
+    if (!safe || !again?.rescue?.afterFault(fault)) return undefined;
+    // What nobody could be given is asked for once only: that doubles no outage, and costs nothing.
+    return this.#rescuer(fault === FAULTS.noEndpoint ? undefined : again.rescue.budget);
   }
 
   /** The version that the settings let rescue this request. Who asked for a version is not given another. */
-  #rescuer({ budget }: Repeats): Lane | undefined {
+  #rescuer(budget: Budget | undefined): Lane | undefined {
     const { again, traffic } = this.#lane!;
     const lane = this.#named ? undefined : this.#other(again!.to!);
-    if (lane === undefined || budget.spend(this.#context.clock.monotonic())) return lane;
+    if (lane === undefined || budget === undefined) return lane;
+    if (budget.spend(this.#context.clock.monotonic())) return lane;
     traffic.ledger.refuseRescue();
     return undefined;
   }

@@ -22,7 +22,7 @@ test('a candidate killed under load costs the clients of GETs nothing', async (t
   const { shop: service } = config.services;
   const site = await startSite(t, {
     ...config,
-    services: { shop: { ...service!, weights: { stable: 50, canary: 50 }, rescue: {} } },
+    services: { shop: { ...service!, weights: { stable: 10, canary: 90 }, rescue: { to: 'stable' } } },
   });
   const load = new Load(site.proxy);
   t.after(() => load.stop());

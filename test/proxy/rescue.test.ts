@@ -4,7 +4,7 @@ import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { Gathering } from '../../src/metrics/gathering.ts';
 import type { Trial } from '../../src/model/trial.ts';
-import { Origin, ok, type Script } from '../support/origin.ts';
+import { always, Origin, ok, type Script } from '../support/origin.ts';
 import { type Draft, get, post, Site } from '../support/site.ts';
 
 const hangUp: Script = (peer) => peer.reset();
@@ -187,6 +187,15 @@ test('a rescue costs no more than its budget', async (t) => {
   assert.equal(stable.requests, 10);
   assert.equal(lines.filter((line) => line.includes(' 502 ')).length, 10);
   assert.deepEqual(site.refused('canary'), { retries: 0, rescues: 10 });
+});
+
+test('what no endpoint could be given is rescued whatever the budget, as nobody is asked twice', async (t) => {
+  const rescue = { budget: { share: 0, minPerSecond: 0 } };
+  const { site, canary, stable } = await open(t, always('never'), { rescue });
+  canary.close();
+  for (let i = 0; i < 20; i++) assert.match((await site.get()).line, / 200 /);
+  assert.equal(stable.requests, 20);
+  assert.deepEqual(site.refused('canary'), { retries: 0, rescues: 0 });
 });
 
 test('a version that the traffic was taken from meanwhile rescues by the table of the moment', async (t) => {
