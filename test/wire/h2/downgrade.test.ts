@@ -100,9 +100,11 @@ test('a body that is not what was said of it is never given to an origin as a wh
       t.after(() => client.socket.destroy());
       client.say(...framesOf(each, 1));
       assert.notEqual((await client.outcome(1)).status, '200');
-      // The connection is as good as before.
+      // The connection is as good as before, or is ended for that, as newer Nodes do.
       client.say(...framesOf({ name: 'another', fields: request() }, 3));
-      assert.deepEqual(await client.outcome(3), { status: '200' });
+      const next = await client.outcome(3);
+      if (next.goaway === undefined) assert.deepEqual(next, { status: '200' });
+      else assert.match((await site.get()).line, / 200 /);
       assert.equal(origin.requests, 1);
     });
   }

@@ -9,7 +9,6 @@ import {
   frame,
   HEADERS,
   PROTOCOL_ERROR,
-  RST_STREAM,
   uint32,
   WINDOW_UPDATE,
 } from '../frames.ts';
@@ -59,7 +58,7 @@ export const LATE: readonly Rule[] = [
     '6.9.1',
     'a window cannot grow for ever',
     [post(), opens(0x7fff_ffff), opens(0x7fff_ffff)],
-    tells(RST_STREAM, FLOW_CONTROL_ERROR),
+    tells(FLOW_CONTROL_ERROR, 1),
   ),
   late(
     '6.10',

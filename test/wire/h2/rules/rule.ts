@@ -109,11 +109,27 @@ export function resets(...codes: readonly number[]): Event {
   };
 }
 
-/** It is told why, and nothing else will do. */
-export function tells(kind: typeof GOAWAY | typeof RST_STREAM, code: number): Event {
+/** It is told why, and nothing else will do: that its stream ends, if one is named, or that the connection does. */
+export function tells(code: number, stream = 0): Event {
   return {
     is: `a frame that tells of error ${code}`,
-    fits: (frame) => (frame.type === kind ? codeOf(frame) === code : undefined),
+    fits: (frame) =>
+      frame.type === GOAWAY || (frame.type === RST_STREAM && frame.stream === stream)
+        ? codeOf(frame) === code
+        : undefined,
+  };
+}
+
+/** One thing or the other. */
+export function either(one: Event, other: Event): Event {
+  return {
+    is: `${one.is}, or ${other.is}`,
+    fits: (frame) => {
+      const fits = [one.fits(frame), other.fits(frame)];
+      if (fits.includes(true)) return true;
+      return fits.includes(undefined) ? undefined : false;
+    },
+    orLeaves: one.orLeaves === true || other.orLeaves === true,
   };
 }
 
