@@ -76,11 +76,10 @@ interface Name {
 }
 
 /** Known names by their shape: mostly there is none of a name's shape, and hardly ever a second one. */
-const BY_SHAPE: (Name[] | undefined)[] = Array.from({ length: 256 }, () => undefined);
+const BY_SHAPE = Array.from({ length: 256 }, (): Name[] => []);
 for (const [name, kind] of Object.entries(KNOWN)) {
   const word = ascii(name);
-  const shape = shapeOf(word, 0, word.length);
-  BY_SHAPE[shape] = [...(BY_SHAPE[shape] ?? []), { word, kind }];
+  BY_SHAPE[shapeOf(word, 0, word.length)]!.push({ word, kind });
 }
 const X_FORWARDED = ascii('x-forwarded-');
 const X_SPILLWAY = ascii('x-spillway-');
@@ -92,11 +91,9 @@ function shapeOf(buffer: Uint8Array, start: number, end: number): number {
 
 /** What the field name at buffer[start, end) is. */
 export function nameKind(buffer: Uint8Array, start: number, end: number): number {
-  const known = BY_SHAPE[shapeOf(buffer, start, end)];
-  if (known !== undefined) {
-    for (let i = 0; i < known.length; i++) {
-      if (equalsFolded(buffer, start, end, known[i]!.word)) return known[i]!.kind;
-    }
+  const known = BY_SHAPE[shapeOf(buffer, start, end)]!;
+  for (let i = 0; i < known.length; i++) {
+    if (equalsFolded(buffer, start, end, known[i]!.word)) return known[i]!.kind;
   }
   return (buffer[start]! | 0x20) === 0x78 ? prefixKind(buffer, start, end) : OTHER;
 }

@@ -83,7 +83,12 @@ export const RescueSchema = Type.Object(
     ),
     on: Type.Optional(
       Type.Array(
-        Type.Union([Type.Literal('connect', { description: 'No endpoint could be connected to.' }), ...ON]),
+        Type.Union([
+          Type.Literal('connect', {
+            description: 'No endpoint could be connected to; costs nothing of the budget.',
+          }),
+          ...ON,
+        ]),
         {
           description: 'After what. Default connect, reset, timeout, 502, 503 and 504.',
         },

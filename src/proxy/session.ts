@@ -69,9 +69,9 @@ const ACK_BYTES = 17;
 const EVERY_STREAM = 0x7fff_ffff;
 
 /** Does something once all frames have gone out, or have had turns enough to. */
-function once(session: http2.Http2Session, turns: number, task: () => void): void {
+function whenSaid(session: http2.Http2Session, turns: number, task: () => void): void {
   if (turns === 0 || !session.state.outboundQueueSize) task();
-  else setImmediate(once, session, turns - 1, task);
+  else setImmediate(whenSaid, session, turns - 1, task);
 }
 
 /** One HTTP/2 connection of a client. Its streams make requests; this counts them, and sees to its good conduct. */
@@ -144,7 +144,7 @@ export class Session implements Client, Expiring {
       const wrong = code === undefined ? WRONGS.get(error?.errno ?? 0) : undefined;
       if (wrong === undefined) return destroy.call(session, error, code);
       // Left alone Node says INTERNAL_ERROR of it, and nothing while it has something else to write.
-      setImmediate(once, session, TURNS, () => destroy.call(session, error, wrong));
+      setImmediate(whenSaid, session, TURNS, () => destroy.call(session, error, wrong));
     };
     session.on('stream', (carrier: Carrier, _fields: object, flags: number, list: readonly string[]) =>
       this.#begin(carrier, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, list),

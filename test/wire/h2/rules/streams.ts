@@ -38,6 +38,11 @@ import {
 
 const data = frame(DATA, END_STREAM, 1, 'data');
 const reset = frame(RST_STREAM, 0, 1, uint32(CANCEL));
+/** What has no place on a stream that is closed. */
+const MORE = [
+  ['DATA', data],
+  ['HEADERS', get()],
+] as const;
 const more = frame(WINDOW_UPDATE, 0, 1, uint32(1));
 const continued = frame(CONTINUATION, END_HEADERS, 1, GET);
 const misplaced = frame(PING, 0, 3, '12345678');
@@ -118,12 +123,7 @@ export const STREAM: readonly Rule[] = [
   },
 
   // Closed: by the client's reset, or since both have said all.
-  ...(
-    [
-      ['DATA', data],
-      ['HEADERS', get()],
-    ] as const
-  ).map(
+  ...MORE.map(
     ([name, said]): Rule => ({
       section: '5.1',
       name: `${name} after a reset is an error`,
@@ -138,12 +138,7 @@ export const STREAM: readonly Rule[] = [
     script: [post(), reset, continued],
     outcome: resets(STREAM_CLOSED, PROTOCOL_ERROR),
   },
-  ...(
-    [
-      ['DATA', data],
-      ['HEADERS', get()],
-    ] as const
-  ).map(
+  ...MORE.map(
     ([name, said]): Rule => ({
       section: '5.1',
       name: `${name} on a stream that is over is an error`,
