@@ -22,6 +22,7 @@ import { later } from './pace.ts';
 import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
+import { reset } from './reset.ts';
 import { Session, speaksHttp2 } from './session.ts';
 
 /** Head and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
@@ -681,16 +682,12 @@ export class Client implements ClientConnection, Requester, Expiring {
   }
 
   /**
-   * Ends the connection by a reset if anything is left unsent, since closing it would look like the end of the
-   * answer. A socket that is shutting down cannot be reset (Node fails, and spins), nor one of the Unix kind.
+   * Ends the connection by a reset, since closing it would look like the end of the answer. Of TLS the end is not
+   * sealed then, which says the same.
    */
   #reset(): void {
-    const shutting = this.socket.writableEnded && this.socket.writableLength === 0;
-    // Of TLS the end is not sealed then, which says the same.
-    // One of the Unix kind has no address of its own, whoever a PROXY header says is at the other end.
-    const unix = this.socket.localAddress === undefined;
-    if (shutting || unix || this.scheme === 'https') this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    if (this.scheme === 'https') this.socket.destroy();
+    else reset(this.socket);
   }
 
   #bury(): void {

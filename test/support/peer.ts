@@ -1,5 +1,6 @@
 import { connect as connectTo, type Socket } from 'node:net';
 import { type Address, parseAddress } from '../../src/model/address.ts';
+import { reset } from '../../src/proxy/reset.ts';
 import { patiently } from './patience.ts';
 
 /** A message as its reader sees it. Field names are in lower case. */
@@ -99,7 +100,7 @@ export class Peer {
 
   /** Leaves rudely. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    reset(this.socket);
   }
 
   async #size(): Promise<number> {

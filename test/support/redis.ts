@@ -9,6 +9,10 @@ import { insist } from './need.ts';
 
 /** So many ports are tried. */
 const ATTEMPTS = 5;
+/** Milliseconds after which an answer is not waited for any more. */
+const SILENCE = 10_000;
+/** How often it may have to be waited for in vain when a server starts. */
+const SILENCES = 2;
 
 /** A real redis-server of the tests' own, that keeps nothing on the disk. It can be frozen, killed and started anew. */
 export class RedisServer {
@@ -102,7 +106,8 @@ export class RedisServer {
       socket.write(
         `*${command.length}\r\n${command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
       );
-      const [answer] = (await once(socket, 'data')) as [Buffer];
+      // Whoever else may have the port may keep silent.
+      const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(SILENCE) })) as [Buffer];
       return answer.toString();
     } finally {
       socket.destroy();
@@ -125,13 +130,16 @@ export class RedisServer {
   }
 
   async #answers(): Promise<void> {
-    for (;;) {
-      const answered = await this.ask('PING').catch(() => undefined);
-      if (this.#child.exitCode !== null)
-        throw new Error(`redis-server at ${this.address} ended with ${this.#child.exitCode}`);
-      if (answered !== undefined) return;
-      await pause(20);
+    for (let silences = 0; silences < SILENCES; await pause(20)) {
+      const answer = await this.ask('PING').catch((error: Error) => error);
+      const { exitCode, signalCode } = this.#child;
+      if (exitCode !== null || signalCode !== null)
+        throw new Error(`redis-server at ${this.address} ended with ${exitCode ?? signalCode}`);
+      if (typeof answer === 'string') return;
+      if (answer.name === 'AbortError') silences++;
     }
+    await this.kill();
+    throw new Error(`redis-server at ${this.address} does not answer`);
   }
 }
 

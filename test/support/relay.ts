@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { reset } from '../../src/proxy/reset.ts';
 
 /** The two sides of one connection through a relay. */
 interface Pair {
@@ -55,8 +56,8 @@ export class Relay {
   /** Ends every connection by a reset, as when the other server dies. */
   break(): void {
     for (const { near, far } of this.#pairs) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      reset(near);
+      reset(far);
     }
   }
 

@@ -1,5 +1,6 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectSecurely } from 'node:tls';
+import { reset } from '../../src/proxy/reset.ts';
 
 /** Where a proxy listens; by TLS, if there is an authority to believe. */
 export type Target = TcpNetConnectOpts & { readonly host: string; readonly ca?: string | undefined };
@@ -92,7 +93,7 @@ export class Client {
 
   /** Leaves as a crash does. */
   reset(): void {
-    this.#wire.resetAndDestroy();
+    reset(this.#wire);
   }
 }
 

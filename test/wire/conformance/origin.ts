@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
+import { reset } from '../../../src/proxy/reset.ts';
 import { pause } from '../client.ts';
 import type { Packet, Script } from './case.ts';
 import { values } from './lines.ts';
@@ -236,7 +237,7 @@ class Connection {
     if (script.end === 'destroy') this.#socket.destroy();
     if (script.end === 'rst') {
       await pause(15);
-      this.#socket.resetAndDestroy();
+      reset(this.#socket);
     }
     this.#playing = false;
   }
