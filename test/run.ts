@@ -4,15 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { FileRun, type Outcome } from './support/filerun.ts';
 
 /**
- * Runs test files one after another: `node dist/test/run.js [file or directory of dist/test …]`, all of them if
+ * Runs test files: `node dist/test/run.js [file or directory of dist/test …]`, all of them if
  * none is named. Ends with 1 if one failed. From the environment:
  *
  * - SPILLWAY_TEST_LIMIT: seconds that a file may take, 600 if not said.
- * - SPILLWAY_TEST_AGAIN: how often a file that failed is run again at the end, 0 if not said. Whatever passed only
+ * - SPILLWAY_TEST_AT_ONCE: how many run at the same time, 1 if not said.
+ * - SPILLWAY_TEST_AGAIN: how often a file that failed is run again at the end, by itself, 0 if not said. Whatever passed only
  *   then is named.
  */
 const HOME = dirname(fileURLToPath(import.meta.url));
 const LIMIT = Number(process.env['SPILLWAY_TEST_LIMIT'] ?? 600) * 1000;
+const AT_ONCE = Number(process.env['SPILLWAY_TEST_AT_ONCE'] ?? 1);
 const AGAIN = Number(process.env['SPILLWAY_TEST_AGAIN'] ?? 0);
 
 function filesOf(named: readonly string[]): string[] {
@@ -27,18 +29,50 @@ function filesOf(named: readonly string[]): string[] {
     .sort();
 }
 
-async function runAll(files: readonly string[]): Promise<Outcome[]> {
+/** Runs so many at a time. What they say is said file after file, in order. */
+async function runAll(files: readonly string[], atOnce: number): Promise<Outcome[]> {
+  const said = new Speakers(files.length);
+  const waiting = files.entries();
   const outcomes: Outcome[] = [];
-  for (const file of files) {
-    console.log(`— ${relative(HOME, file)}`);
-    const run = new FileRun(file, { limit: LIMIT });
-    // Whoever ends this ends the file that runs, and whatever that has started.
-    const end = (): void => run.end();
-    process.once('exit', end);
-    outcomes.push(await run.outcome);
-    process.off('exit', end);
-  }
+  const next = async (): Promise<void> => {
+    for (const [i, file] of waiting) {
+      said.say(i, `— ${relative(HOME, file)}`);
+      const run = new FileRun(file, { limit: LIMIT, say: (line) => said.say(i, line) });
+      // Whoever ends this ends the files that run, and whatever they have started.
+      const end = (): void => run.end();
+      process.once('exit', end);
+      outcomes[i] = await run.outcome;
+      process.off('exit', end);
+      said.over(i);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, next));
   return outcomes;
+}
+
+/** Those who speak at the same time are heard one after another. */
+class Speakers {
+  readonly #kept: string[][];
+  readonly #over = new Set<number>();
+  /** Whose turn it is. */
+  #turn = 0;
+
+  constructor(count: number) {
+    this.#kept = Array.from({ length: count }, () => []);
+  }
+
+  say(who: number, line: string): void {
+    if (who === this.#turn) console.log(line);
+    else this.#kept[who]!.push(line);
+  }
+
+  over(who: number): void {
+    this.#over.add(who);
+    while (this.#over.has(this.#turn)) {
+      this.#turn++;
+      for (const line of this.#kept[this.#turn]?.splice(0) ?? []) console.log(line);
+    }
+  }
 }
 
 function nameOf({ file }: Outcome): string {
@@ -53,12 +87,15 @@ for (const [signal, code] of [
 
 const began = performance.now();
 const named = process.argv.slice(2);
-const first = await runAll(filesOf(named.length === 0 ? [HOME] : named));
+const first = await runAll(filesOf(named.length === 0 ? [HOME] : named), AT_ONCE);
 let failed = first.filter(({ passed }) => !passed);
 const wavering = new Set<Outcome>();
 for (let again = 1; again <= AGAIN && failed.length > 0; again++) {
   console.log(`\nonce more: ${failed.map(nameOf).join(', ')}`);
-  const second = await runAll(failed.map(({ file }) => file));
+  const second = await runAll(
+    failed.map(({ file }) => file),
+    1,
+  );
   for (const [i, { passed }] of second.entries()) if (passed) wavering.add(failed[i]!);
   failed = second.filter(({ passed }) => !passed);
 }
