@@ -10,7 +10,7 @@ export function endpointFamilies(endpoints: () => Iterable<EndpointNumbers>): Fa
     samples: (of: EndpointNumbers, labels: Record<string, string>) => Iterable<Sample>,
   ) =>
     family(type, name, help, function* () {
-      for (const of of endpoints()) {
+      for (const of of singled(endpoints())) {
         const { service, version, endpoint } = of;
         yield* samples(of, { service, version, endpoint });
       }
@@ -32,4 +32,26 @@ export function endpointFamilies(endpoints: () => Iterable<EndpointNumbers>): Fa
       Object.entries(probes).map(([result, value]) => ({ value, labels: { ...labels, result } })),
     ),
   ];
+}
+
+/** Each address once: where several names of a version lead to it, it is one series, and well if it is for all. */
+function singled(endpoints: Iterable<EndpointNumbers>): Iterable<EndpointNumbers> {
+  const singles = new Map<string, EndpointNumbers>();
+  for (const each of endpoints) {
+    const { service, version, endpoint, healthy, ejections, probes } = each;
+    const id = JSON.stringify([service, version, endpoint]);
+    const other = singles.get(id);
+    singles.set(
+      id,
+      other === undefined
+        ? each
+        : {
+            ...each,
+            healthy: healthy && other.healthy,
+            ejections: ejections + other.ejections,
+            probes: { sound: probes.sound + other.probes.sound, failed: probes.failed + other.probes.failed },
+          },
+    );
+  }
+  return singles.values();
 }

@@ -118,6 +118,12 @@ function families({
     ),
     perVersion(
       'counter',
+      'spillway_errors_total',
+      'Requests that count against the version: 5xx, faults of its endpoints, failed gRPC calls, rescued or not.',
+      ({ errors: value }, labels) => [{ value, labels }],
+    ),
+    perVersion(
+      'counter',
       'spillway_faults_total',
       'What went wrong, by version and kind.',
       function* ({ faults }, labels) {

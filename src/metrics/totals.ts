@@ -79,6 +79,11 @@ export class VersionTotals {
     this.version = version;
   }
 
+  /** Requests that count against the version. */
+  get errors(): number {
+    return this.#errors;
+  }
+
   get retries(): number {
     return this.#retries;
   }

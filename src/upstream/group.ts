@@ -127,11 +127,16 @@ export class Group {
   }
 
   view(): EndpointView[] {
-    return this.members.map((member) => {
-      const { endpoint, address, state, used, says } = member;
-      const since = new Date(this.#states.get(member)?.since ?? 0).toISOString();
-      return { endpoint, ...(address !== undefined && { address }), state, used, says, since };
-    });
+    return this.#targets.flatMap(({ members, unresolved }) =>
+      members.map((member) => {
+        const { endpoint, address, state, used } = member;
+        // A name that never led anywhere is why, whatever else was found.
+        const unknown = address === undefined && unresolved !== undefined;
+        const says = unknown ? `its name cannot be resolved: ${unresolved}` : member.says;
+        const since = new Date(this.#states.get(member)?.since ?? 0).toISOString();
+        return { endpoint, ...(address !== undefined && { address }), state, used, says, since };
+      }),
+    );
   }
 
   /** What workers saw of one of its addresses. */
@@ -226,7 +231,8 @@ export class Group {
     const { service, version } = this;
     const bad = state === 'down' || state === 'ejected';
     const fields = { service, version, endpoint, ...(address !== undefined && { address }), says };
-    this.#world.log[bad ? 'warn' : 'info'](fields, `an endpoint is ${state}`);
+    const is = state === 'unknown' ? 'is used again' : `is ${state}`;
+    this.#world.log[bad ? 'warn' : 'info'](fields, `an endpoint ${is}`);
   }
 
   #summary(): string {
@@ -323,16 +329,23 @@ export class Group {
   }
 
   #resolved(target: Target, addresses: readonly string[], signal: AbortSignal): void {
+    const { service, version } = this;
+    const { endpoint, members, unresolved } = target;
     target.unresolved = undefined;
-    const { endpoint, members } = target;
     const known = new Map(members.map((member) => [member.address, member]));
-    if (addresses.length === known.size && addresses.every((address) => known.has(address))) return;
+    if (addresses.length === known.size && addresses.every((address) => known.has(address))) {
+      if (unresolved !== undefined)
+        this.#world.log.info(
+          { service, version, endpoint, addresses },
+          'a name is resolved again, as it was',
+        );
+      return;
+    }
     // Those found first have not come late.
     const late = !known.has(undefined);
     target.members = addresses.map(
       (address) => known.get(address) ?? this.#member({ endpoint, address }, late),
     );
-    const { service, version } = this;
     this.#world.log.info({ service, version, endpoint, addresses }, 'a name has other addresses');
     for (const member of target.members)
       if (!known.has(member.address)) void this.#probing(target, member, signal);

@@ -62,7 +62,8 @@ export class Member {
 
   get says(): string {
     if (!this.down && this.#ejected !== undefined) return this.#ejected.says;
-    return this.#finding?.says ?? 'it was not probed';
+    if (this.#finding !== undefined) return this.#finding.says;
+    return this.ejections === 0 ? 'it was not probed' : 'its time alone is over';
   }
 
   found(finding: Finding, now: number, terms: { readonly rise: number; readonly fall: number }): void {

@@ -6,6 +6,7 @@ import { BUCKETS, bucketOf, upperBound } from '../../src/base/histogram.ts';
 import { BOUNDS, createExposition, cumulate } from '../../src/metrics/exposition.ts';
 import { Totals } from '../../src/metrics/totals.ts';
 import { FAULTS, faultIndex } from '../../src/model/fault.ts';
+import type { EndpointNumbers } from '../../src/model/health.ts';
 import type { State } from '../../src/model/state.ts';
 import { counts } from '../support/counts.ts';
 import { need } from '../support/need.ts';
@@ -35,6 +36,7 @@ function filled(): Totals {
       [
         counts({
           codes: [200, 90, 499, 3, 502, 1],
+          errors: 8,
           retries: 7,
           rescues: 2,
           retriesRefused: 4,
@@ -58,7 +60,16 @@ function filled(): Totals {
   return totals;
 }
 
-function render(totals = filled()): Promise<string> {
+const ENDPOINT: EndpointNumbers = {
+  service: 'web',
+  version: 'v1',
+  endpoint: '127.0.0.1:9001',
+  healthy: false,
+  ejections: 3,
+  probes: { sound: 40, failed: 2 },
+};
+
+function render(totals = filled(), endpoints = [ENDPOINT]): Promise<string> {
   return createExposition({
     totals,
     state: () => STATE,
@@ -70,16 +81,7 @@ function render(totals = filled()): Promise<string> {
       shed: () => ({ descriptors: 6 }),
     },
     certificates: () => [{ file: '/etc/shop.pem', notAfter: 1_800_000_000 }],
-    endpoints: () => [
-      {
-        service: 'web',
-        version: 'v1',
-        endpoint: '127.0.0.1:9001',
-        healthy: false,
-        ejections: 3,
-        probes: { sound: 40, failed: 2 },
-      },
-    ],
+    endpoints: () => endpoints,
     version: '1.2.3',
   }).render();
 }
@@ -93,6 +95,7 @@ test('every number is shown under the name that dashboards rely on', async () =>
     'spillway_tls_certificate_not_after_seconds{file="/etc/shop.pem"} 1800000000',
     `spillway_requests_total${at},code="200"} 180`,
     `spillway_requests_total${at},code="499"} 6`,
+    `spillway_errors_total${at}} 16`,
     `spillway_faults_total${at},kind="reset"} 2`,
     `spillway_retries_total${at}} 14`,
     `spillway_open_streams${at}} 6`,
@@ -131,6 +134,25 @@ test('every number is shown under the name that dashboards rely on', async () =>
     assert.ok(lines.has(line), line);
   assert.match(text, /^process_resident_memory_bytes \d+/m);
   assert.match(text, /^# TYPE spillway_upstream_latency_seconds histogram$/m);
+});
+
+test('an address that several names lead to is one series, as Prometheus takes a second one for an error', async () => {
+  const text = await render(filled(), [
+    ENDPOINT,
+    { ...ENDPOINT, healthy: true, ejections: 1, probes: { sound: 1, failed: 0 } },
+    { ...ENDPOINT, version: 'v2', healthy: true },
+  ]);
+  const at = (version: string) => `{service="web",version="${version}",endpoint="127.0.0.1:9001"`;
+  assert.deepEqual(text.match(/^spillway_endpoint.*$/gm), [
+    `spillway_endpoint_healthy${at('v1')}} 0`,
+    `spillway_endpoint_healthy${at('v2')}} 1`,
+    `spillway_endpoint_ejections_total${at('v1')}} 4`,
+    `spillway_endpoint_ejections_total${at('v2')}} 3`,
+    `spillway_endpoint_probes_total${at('v1')},result="sound"} 41`,
+    `spillway_endpoint_probes_total${at('v1')},result="failed"} 2`,
+    `spillway_endpoint_probes_total${at('v2')},result="sound"} 40`,
+    `spillway_endpoint_probes_total${at('v2')},result="failed"} 2`,
+  ]);
 });
 
 test('no counter goes back when a worker is replaced', async () => {

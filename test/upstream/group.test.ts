@@ -97,6 +97,7 @@ test('faults in a row eject an endpoint for a time that doubles', (t) => {
     world.clock.wind(1);
     group.review();
     assert.deepEqual(used(), [A, B]);
+    assert.equal(state(A).says, 'its time alone is over');
   }
   assert.equal(group.members[0]!.ejections, 3);
   assert.equal(group.review(), false, 'nothing more comes of time');
@@ -343,6 +344,27 @@ test('every address of a name is one of its own; those that leave are dropped', 
     [
       [A, 'down'],
       [C, false],
+    ],
+  );
+});
+
+test('an endpoint whose name never led anywhere says so, and the log tells when a name is resolved again', async (t) => {
+  const { world, state } = groupOf(t, ['app.internal:80'], { health: {} });
+  world.findings.set('app.internal:80', BROKEN);
+  await world.turn(2);
+  assert.equal(state('app.internal:80').says, 'its name cannot be resolved: ENOTFOUND');
+  for (const answer of [['10.0.0.1'], 'SERVFAIL', ['10.0.0.1']]) {
+    world.names.set('app.internal', answer);
+    await world.turn(2);
+  }
+  assert.equal(state(A).says, 'it answers 200');
+  assert.deepEqual(
+    world.lines.map(({ message }) => message).filter((message) => /name/.test(message)),
+    [
+      'a name cannot be resolved; it stays as it was',
+      'a name has other addresses',
+      'a name cannot be resolved; it stays as it was',
+      'a name is resolved again, as it was',
     ],
   );
 });
