@@ -33,7 +33,8 @@ export const X_SPILLWAY_EVENT = 19;
 /** What a proxy says of the client's certificate: Client-Cert (RFC 9440), X-Client-Cert-… */
 export const CREDENTIAL = 20;
 export const STRICT_TRANSPORT_SECURITY = 21;
-export const KINDS = 22;
+export const DATE = 22;
+export const KINDS = 23;
 
 const KNOWN: Record<string, number> = {
   host: HOST,
@@ -66,6 +67,7 @@ const KNOWN: Record<string, number> = {
   'x-client-cert': CREDENTIAL,
   'x-ssl-client-cert': CREDENTIAL,
   'strict-transport-security': STRICT_TRANSPORT_SECURITY,
+  date: DATE,
   'x-spillway-version': X_SPILLWAY_VERSION,
   'x-spillway-event': X_SPILLWAY_EVENT,
 };

@@ -12,7 +12,7 @@ import { FAULTS, type Fault } from '../model/fault.ts';
 import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
 import type { Pool } from '../upstream/pool.ts';
-import { CONTINUE, lastAnswer, OPTIONS_LINES } from './answer.ts';
+import { CONTINUE, faultAnswer, OPTIONS_LINES } from './answer.ts';
 import { type Caller, type Client as ClientConnection, UNIX_PEER } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
@@ -421,7 +421,7 @@ export class Client implements ClientConnection, Requester, Expiring {
       const close = head.close || head.chunked || head.contentLength > 0 || this.#lastRequest;
       this.context.countUnrouted(204);
       this.#close = close;
-      this.#write(`${OPTIONS_LINES}${this.#connectionLine}\r\n`);
+      this.#say(OPTIONS_LINES);
       this.done();
       return close ? end : bodyStart;
     }
@@ -447,7 +447,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.#close =
       head.close || head.minor === 0 || head.chunked || head.contentLength > 0 || this.#lastRequest;
     this.context.countUnrouted(308);
-    this.#write(`${lines}${this.#connectionLine}\r\n`);
+    this.#say(lines);
     this.done();
     return this.#close;
   }
@@ -557,7 +557,12 @@ export class Client implements ClientConnection, Requester, Expiring {
 
   reply(lines: string, body: string, last: boolean): void {
     if (last || !this.requestRead || this.#lastRequest || this.#old) this.#close = true;
-    this.#write(`${lines}${this.#connectionLine}\r\n${body}`);
+    this.#say(lines, body);
+  }
+
+  /** Writes an answer of our own, whole. */
+  #say(lines: string, body = ''): void {
+    this.#write(`${lines}${this.context.date.line}${this.#connectionLine}\r\n${body}`);
   }
 
   get #connectionLine(): string {
@@ -612,7 +617,9 @@ export class Client implements ClientConnection, Requester, Expiring {
   /** Answers something that is no request, and ends. */
   #refuse(fault: Fault): void {
     this.context.countUnrouted(fault.status);
-    this.#write(lastAnswer(fault));
+    const { lines, body } = faultAnswer(fault);
+    this.#close = true;
+    this.#say(lines, body);
     this.#linger();
   }
 

@@ -6,6 +6,7 @@ import type { ProxySettings } from '../model/settings.ts';
 import type { Table } from '../routing/table.ts';
 import type { AccessLog } from './accesslog.ts';
 import { type Client, Clients } from './clients.ts';
+import { DateLine } from './dateline.ts';
 import { Exchange } from './exchange.ts';
 import type { Farewell } from './farewell.ts';
 import type { Lane } from './lane.ts';
@@ -64,6 +65,7 @@ export class Context {
   draining = false;
   accessLog: AccessLog | undefined;
   readonly clock: Clock;
+  readonly date: DateLine;
   readonly deadlines: Deadlines;
   readonly mint = new Mint();
   readonly clients = new Clients();
@@ -88,6 +90,7 @@ export class Context {
   constructor(settings: ProxySettings, clock: Clock) {
     this.rules = rulesOf(settings);
     this.clock = clock;
+    this.date = new DateLine(clock);
     this.deadlines = new Deadlines(clock.monotonic(), SWEEP);
   }
 

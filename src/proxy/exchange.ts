@@ -2,6 +2,7 @@ import { ascii, text } from '../http/bytes.ts';
 import { callFailed, GRPC_STATUS, statusIn } from '../http/grpc.ts';
 import { dropNominated, type Head } from '../http/head.ts';
 import {
+  DATE,
   STRICT_TRANSPORT_SECURITY,
   X_REQUEST_ID,
   X_SPILLWAY_EVENT,
@@ -216,6 +217,7 @@ export class Exchange implements Patron, Ends {
     }
     let lines = responseLines(buffer, head);
     if (this.client.hsts !== '' && !head.has(STRICT_TRANSPORT_SECURITY)) lines += this.client.hsts;
+    if (!head.has(DATE)) lines += this.#context.date.line;
     if (end === undefined && head.contentLength < 0 && isEventStream(buffer, head)) this.#open(now);
     const { headOnly, upgrade } = this.#attempts.question;
     const bare = headOnly || head.status === 204 || head.status === 304;
@@ -400,7 +402,9 @@ export class Exchange implements Patron, Ends {
           requestId: this.#requestId,
         });
     const extra = this.client.hsts + (via === undefined ? '' : this.#versionLines());
-    this.client.reply(lines + extra, question.headOnly ? '' : body, question.upgrade !== undefined);
+    const content = question.headOnly ? '' : body;
+    this.#bytesOut = content.length;
+    this.client.reply(lines + extra, content, question.upgrade !== undefined);
     this.#record(fault.status, fault);
     this.client.done();
   }

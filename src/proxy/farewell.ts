@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { FAULTS } from '../model/fault.ts';
-import { lastAnswer } from './answer.ts';
+import { faultAnswer } from './answer.ts';
 import type { Context } from './context.ts';
 
 /** What a connection is told that is one too many; made once, since there will be many of them. */
-const TURNED_AWAY = lastAnswer(FAULTS.shedding);
+const TURNED_AWAY = faultAnswer(FAULTS.shedding);
 
 /** So many are given time to hear it. More would take the descriptors that served clients need. */
 const MOST = 32;
@@ -27,16 +27,21 @@ export class Farewell implements Expiring {
       context.deadlines.delete(this);
       context.farewells.delete(this);
     });
-    socket.end(TURNED_AWAY, 'latin1');
+    socket.end(turnedAway(context), 'latin1');
     socket.resume();
   }
 
   static bid(context: Context, socket: Socket): void {
     if (context.farewells.size < MOST) new Farewell(context, socket);
-    else socket.end(TURNED_AWAY, 'latin1', () => socket.destroy());
+    else socket.end(turnedAway(context), 'latin1', () => socket.destroy());
   }
 
   expire(): void {
     this.#socket.destroy();
   }
+}
+
+function turnedAway({ date }: Context): string {
+  const { lines, body } = TURNED_AWAY;
+  return `${lines}${date.line}connection: close\r\n\r\n${body}`;
 }

@@ -85,7 +85,7 @@ export class Stream implements Requester, Expiring {
     this.#carrier = carrier;
     this.#context = session.context;
     carrier.request = this;
-    // Endpoints say what time it is, or they do not.
+    // Who answers says what time it is.
     (carrier as { sendDate?: boolean }).sendDate = false;
     carrier.on('drain', onDrain);
     carrier.on('close', onClose);
@@ -349,7 +349,7 @@ export class Stream implements Requester, Expiring {
 
   reply(lines: string, body: string): void {
     if (this.#gone) return;
-    this.#respond(lines, body === '', false);
+    this.#respond(lines + this.#context.date.line, body === '', false);
     if (!this.#carrier.writableEnded) this.#carrier.end(body, 'latin1');
   }
 

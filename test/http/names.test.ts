@@ -29,6 +29,7 @@ const KNOWN = {
   forwarded: names.PROVENANCE,
   'x-real-ip': names.PROVENANCE,
   'x-request-id': names.X_REQUEST_ID,
+  date: names.DATE,
   'x-spillway-version': names.X_SPILLWAY_VERSION,
   'x-spillway-anything': names.OURS,
 };

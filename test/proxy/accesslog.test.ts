@@ -49,6 +49,16 @@ test('a request that reached no service has a line too', async (t) => {
   );
 });
 
+test('the bytes of an answer of our own are counted like those of others', async (t) => {
+  const site = await Site.open(t, {});
+  const { body } = await site.get();
+  assert.equal((await site.record()).bytesOut, body.length);
+  const client = await site.connect();
+  client.say('HEAD / HTTP/1.1\r\nhost: a.example\r\n\r\n');
+  await client.message(true);
+  assert.equal((await site.record()).bytesOut, 0);
+});
+
 test('no raw key, cookie or query is ever written', async (t) => {
   const origin = await Origin.open(t, always('ok'));
   const draft = { versions: { v: [origin.address] }, key: { header: 'x-user', cookie: 'uid' } };

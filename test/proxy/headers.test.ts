@@ -111,6 +111,7 @@ test('what concerns one hop stays on it, both ways', async (t) => {
   );
   assert.deepEqual(names(await client.message()), [
     'x-kept',
+    'date',
     'content-length',
     'x-spillway-version',
     'set-cookie',

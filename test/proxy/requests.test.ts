@@ -237,6 +237,14 @@ test('OPTIONS * is answered by the proxy', async (t) => {
   assert.equal(origin.peers.length, 0);
 });
 
+test('who is told that a method is not passed on is told which are', async (t) => {
+  const { client } = await open(t);
+  client.say('TRACE / HTTP/1.1\r\nhost: a\r\n\r\n');
+  const answer = await client.message();
+  assert.match(answer.line, / 405 /);
+  assert.equal(answer.field('allow'), 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+});
+
 test('what is no request is answered with its reason, and the connection ends', async (t) => {
   const { origin, site } = await open(t, { limits: { targetBytes: 100, headBytes: 500 } });
   for (const [bytes, status, fault] of [
