@@ -1,12 +1,33 @@
 import type { Clock } from '../base/clock.ts';
 import { murmur3 } from '../base/hash.ts';
+import { text } from '../http/bytes.ts';
+import type { Head } from '../http/head.ts';
 
 /** Takes finished access-log lines; must not block. */
 export interface LineSink {
   write(line: string): void;
 }
 
-/** What stands in a line. Times in ms, sizes in bytes. */
+/** What was asked for; all of it undefined if what came is no request. */
+export interface Asked {
+  readonly method: string | undefined;
+  /** As it was named, without its port. */
+  readonly host: string | undefined;
+  /** As received, without the query, which may hold what is nobody's business. */
+  readonly path: string | undefined;
+}
+
+export const NOTHING: Asked = { method: undefined, host: undefined, path: undefined };
+
+export function askedIn(buffer: Buffer, head: Head): Asked {
+  return {
+    method: text(buffer, head.start, head.methodEnd),
+    host: text(buffer, head.hostStart, head.hostEnd) || undefined,
+    path: text(buffer, head.targetStart, head.targetEnd).split('?', 1)[0],
+  };
+}
+
+/** What stands in a line. Times in ms, negative where there is none; sizes in bytes. */
 export interface AccessLine {
   readonly requestId: string;
   readonly service: string | undefined;
@@ -19,11 +40,7 @@ export interface AccessLine {
   readonly why: string | undefined;
   /** The client's address; undefined unless the settings want it written. */
   readonly client: string | undefined;
-  readonly method: string;
-  /** As it was named, without its port. */
-  readonly host: string | undefined;
-  /** As received, without the query, which may hold what is nobody's business. */
-  readonly path: string;
+  readonly asked: Asked;
   readonly status: number;
   readonly latency: number;
   readonly duration: number;
@@ -75,18 +92,18 @@ export class AccessLog {
       this.#now = now;
       this.#time = new Date(now).toISOString();
     }
-    const latency = line.latency < 0 ? 'null' : micro(line.latency);
+    const { method, host, path } = line.asked;
     const key = line.keyHash === undefined ? 'null' : `"${line.keyHash.toString(16).padStart(8, '0')}"`;
     const client = line.client === undefined ? '' : `"client":${json(line.client)},`;
     this.#sink.write(
-      `{"time":"${this.#time}","id":${json(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"rescuedBy":${quoted(line.rescuedBy)},"endpoint":${quoted(line.endpoint)},"why":${quoted(line.why)},${client}"method":${json(line.method)},"host":${quoted(line.host)},"path":${json(line.path)},"status":${line.status},"latency":${latency},"duration":${micro(line.duration)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${key}}\n`,
+      `{"time":"${this.#time}","id":${json(line.requestId)},"service":${quoted(line.service)},"version":${quoted(line.version)},"rescuedBy":${quoted(line.rescuedBy)},"endpoint":${quoted(line.endpoint)},"why":${quoted(line.why)},${client}"method":${quoted(method)},"host":${quoted(host)},"path":${quoted(path)},"status":${line.status},"latency":${micro(line.latency)},"duration":${micro(line.duration)},"bytesIn":${line.bytesIn},"bytesOut":${line.bytesOut},"fault":${quoted(line.fault)},"key":${key}}\n`,
     );
   }
 }
 
 /** Milliseconds to the microsecond. */
-function micro(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
+function micro(ms: number): number | null {
+  return ms < 0 ? null : Math.round(ms * 1000) / 1000;
 }
 
 /** As JSON.stringify, which takes its time over what nearly never needs escaping. */

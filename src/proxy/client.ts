@@ -12,7 +12,8 @@ import { FAULTS, type Fault } from '../model/fault.ts';
 import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
 import type { Pool } from '../upstream/pool.ts';
-import { CONTINUE, faultAnswer, OPTIONS_LINES } from './answer.ts';
+import { type Asked, askedIn } from './accesslog.ts';
+import { CONTINUE, OPTIONS_LINES } from './answer.ts';
 import { type Caller, type Client as ClientConnection, UNIX_PEER } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
@@ -24,6 +25,7 @@ import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
 import { reset } from './reset.ts';
 import { Session, speaksHttp2 } from './session.ts';
+import { answeredHere, refused } from './unrouted.ts';
 
 /** Head and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
 const head = new Head();
@@ -419,14 +421,14 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.#headBegun = false;
     if (head.asterisk) {
       const close = head.close || head.chunked || head.contentLength > 0 || this.#lastRequest;
-      this.context.countUnrouted(204);
+      answeredHere(this.context, this, askedIn(buffer, head), 204);
       this.#close = close;
       this.#say(OPTIONS_LINES);
       this.done();
       return close ? end : bodyStart;
     }
     const elsewhere = redirection(buffer, head, this);
-    if (elsewhere !== undefined) return this.#redirect(elsewhere) ? end : bodyStart;
+    if (elsewhere !== undefined) return this.#redirect(buffer, elsewhere) ? end : bodyStart;
     this.#old = head.minor === 0;
     this.#said = head.close;
     this.#close = head.close || this.#lastRequest;
@@ -443,10 +445,10 @@ export class Client implements ClientConnection, Requester, Expiring {
   }
 
   /** Sends the client to the same URL under https. Returns whether that was its last request. */
-  #redirect(lines: string): boolean {
+  #redirect(buffer: Buffer, lines: string): boolean {
     this.#close =
       head.close || head.minor === 0 || head.chunked || head.contentLength > 0 || this.#lastRequest;
-    this.context.countUnrouted(308);
+    answeredHere(this.context, this, askedIn(buffer, head), 308);
     this.#say(lines);
     this.done();
     return this.#close;
@@ -457,7 +459,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.#decoder.reset();
     const last = this.#decode(this.#decoder, buffer, bodyStart, end);
     if (last === null) {
-      this.#refuse(FAULTS.badRequest);
+      this.#refuse(FAULTS.badRequest, askedIn(buffer, head));
       return end;
     }
     const { from, to, next } = this.#decoder;
@@ -615,9 +617,8 @@ export class Client implements ClientConnection, Requester, Expiring {
   // ---- ending
 
   /** Answers something that is no request, and ends. */
-  #refuse(fault: Fault): void {
-    this.context.countUnrouted(fault.status);
-    const { lines, body } = faultAnswer(fault);
+  #refuse(fault: Fault, asked?: Asked): void {
+    const { lines, body } = refused(this.context, this, fault, asked);
     this.#close = true;
     this.#say(lines, body);
     this.#linger();

@@ -13,7 +13,7 @@ import type { TrialArm } from '../metrics/trial.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import { type RoutedService, type RoutedVersion, resolveService } from '../routing/table.ts';
 import type { End } from '../upstream/asker.ts';
-import { hashKey } from './accesslog.ts';
+import { askedIn, hashKey, NOTHING } from './accesslog.ts';
 import { faultAnswer } from './answer.ts';
 import { Attempts, type Patron } from './attempts.ts';
 import type { Context } from './context.ts';
@@ -57,9 +57,7 @@ export class Exchange implements Patron, Ends {
   #requestId = '';
   #why: string | undefined;
   #keyHash: number | undefined;
-  #method = '';
-  #hostName = '';
-  #path = '';
+  #asked = NOTHING;
   #startedAt = 0;
   #latency = -1;
   /** Who counts it for a trial, as what unit, and the conversions it may come to be, a bit each. */
@@ -123,11 +121,7 @@ export class Exchange implements Patron, Ends {
   #match(buffer: Buffer, head: Head): RoutedService<Lane> | Fault {
     const table = this.#context.table;
     this.#requestId = this.#idOf(buffer, head);
-    if (this.#context.accessLog !== undefined) {
-      this.#method = text(buffer, head.start, head.methodEnd);
-      this.#hostName = text(buffer, head.hostStart, head.hostEnd);
-      this.#path = text(buffer, head.targetStart, head.targetEnd).split('?', 1)[0]!;
-    }
+    this.#asked = this.#context.accessLog === undefined ? NOTHING : askedIn(buffer, head);
     if (table === undefined) return FAULTS.noService;
     const routes = this.#host.routes(buffer, head, table);
     if (routes === undefined) return table.hosts && this.#host.named ? FAULTS.misdirected : FAULTS.noService;
@@ -446,9 +440,7 @@ export class Exchange implements Patron, Ends {
       endpoint: pool?.name,
       why: this.#why,
       client: log.clients ? this.client.address : undefined,
-      method: this.#method,
-      host: this.#hostName || undefined,
-      path: this.#path,
+      asked: this.#asked,
       status,
       latency: this.#latency,
       duration,

@@ -7,7 +7,8 @@ import type { ProxyProtocol } from '../model/tls.ts';
 import { cancel } from '../upstream/abort.ts';
 import type { End } from '../upstream/asker.ts';
 import type { Pool } from '../upstream/pool.ts';
-import { CONTINUE, faultAnswer, OPTIONS_LINES } from './answer.ts';
+import { askedIn } from './accesslog.ts';
+import { CONTINUE, OPTIONS_LINES } from './answer.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { later } from './pace.ts';
@@ -15,6 +16,7 @@ import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
 import type { Session } from './session.ts';
+import { answeredHere, refused } from './unrouted.ts';
 
 /** Heads and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
 const head = new Head();
@@ -142,13 +144,13 @@ export class Stream implements Requester, Expiring {
     this.requestRead = ended;
     if (bodyStart < 0) return this.#refuse(refusal(bodyStart));
     if (head.asterisk) {
-      this.#context.countUnrouted(204);
+      answeredHere(this.#context, this, askedIn(scratch, head), 204);
       this.reply(OPTIONS_LINES, '');
       return this.done();
     }
     const elsewhere = redirection(scratch, head, this);
     if (elsewhere !== undefined) {
-      this.#context.countUnrouted(308);
+      answeredHere(this.#context, this, askedIn(scratch, head), 308);
       this.reply(elsewhere, '');
       return this.done();
     }
@@ -449,8 +451,7 @@ export class Stream implements Requester, Expiring {
 
   /** Answers something that is no request. */
   #refuse(fault: Fault): void {
-    this.#context.countUnrouted(fault.status);
-    const { lines, body } = faultAnswer(fault);
+    const { lines, body } = refused(this.#context, this, fault);
     this.reply(lines, body);
     this.done();
   }

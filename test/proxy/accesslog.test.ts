@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http2 from 'node:http2';
 import { test } from 'node:test';
 import { proxyHeader } from '../../src/http/proxyprotocol.ts';
 import { AccessLog, hashKey } from '../../src/proxy/accesslog.ts';
@@ -57,6 +59,97 @@ test('the bytes of an answer of our own are counted like those of others', async
   client.say('HEAD / HTTP/1.1\r\nhost: a.example\r\n\r\n');
   await client.message(true);
   assert.equal((await site.record()).bytesOut, 0);
+});
+
+test('what is no request has a line that tells what is known of it', async (t) => {
+  const site = await Site.open(t, {}, { settings: { limits: { headBytes: 500 } } });
+  for (const [bytes, status, fault] of [
+    ['\x16\x03\x01 hello', 400, 'bad-request'],
+    [get(`x: ${'x'.repeat(600)}\r\n`), 431, 'head-too-large'],
+    ['TRACE / HTTP/1.1\r\nhost: a\r\n\r\n', 405, 'method-not-allowed'],
+    ['GET / HTTP/1.1\r\nho', 408, 'request-timeout'],
+  ] as const) {
+    const client = await site.connect();
+    client.say(bytes);
+    if (status === 408) site.run(t, 1000);
+    const { body } = await client.message();
+    const { time: _, ...line } = await site.record();
+    assert.deepEqual(line, {
+      id: JSON.parse(body).requestId,
+      service: null,
+      version: null,
+      rescuedBy: null,
+      endpoint: null,
+      why: null,
+      method: null,
+      host: null,
+      path: null,
+      status,
+      latency: null,
+      duration: null,
+      bytesIn: 0,
+      bytesOut: body.length,
+      fault,
+      key: null,
+    });
+  }
+});
+
+test('of a request whose body is unsound from its beginning it is told what was asked for', async (t) => {
+  const site = await Site.open(t, {});
+  const client = await site.connect();
+  client.say('POST /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n');
+  await client.message();
+  const { method, host, path, status, fault } = await site.record();
+  assert.deepEqual([method, host, path, status, fault], ['POST', 'a', '/x', 400, 'bad-request']);
+});
+
+test('a connection that ends before it has said anything has no line, one that ends in a head has', async (t) => {
+  const site = await Site.open(t, {}, { settings: { accessLog: { path: '-', client: true } } });
+  const silent = await site.connect();
+  silent.end();
+  assert.equal(await silent.gone(), 'end');
+  const short = await site.connect();
+  short.say('GET / HT');
+  short.end();
+  await short.message();
+  const { status, fault, client } = await site.record();
+  assert.deepEqual([status, fault, client], [400, 'bad-request', '127.0.0.1']);
+});
+
+test('what the proxy answers by itself has a line, too, if its turn has come', async (t) => {
+  const site = await Site.open(t, {}, { speech: { httpsRedirect: 443 } });
+  const client = await site.connect();
+  client.say(`OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n${get('', '/x?y')}`);
+  await client.message();
+  await client.message();
+  for (const asked of [
+    { method: 'OPTIONS', host: 'a', path: '*', status: 204 },
+    { method: 'GET', host: 'a.example', path: '/x', status: 308 },
+  ]) {
+    const { method, host, path, status, fault, duration, bytesOut } = await site.record();
+    assert.deepEqual(
+      { method, host, path, status, fault, duration, bytesOut },
+      { ...asked, fault: null, duration: 0, bytesOut: 0 },
+    );
+  }
+  site.plane.configure(settingsFor({ accessLog: { path: '-', sample: 0.001 } }));
+  client.say(`${get()}(nonsense)`);
+  await client.message();
+  await client.message();
+  assert.equal((await site.record()).status, 400, 'the redirect has none');
+});
+
+test('over HTTP/2 it is the same', async (t) => {
+  const site = await Site.open(t, {});
+  const session = http2.connect(`http://${site.address}`);
+  t.after(() => session.destroy());
+  await once(session.request({ ':authority': 'a', ':method': 'TRACE' }), 'response');
+  await once(session.request({ ':authority': 'a', ':method': 'OPTIONS', ':path': '*' }), 'response');
+  const refused = await site.record();
+  assert.deepEqual([refused.method, refused.status, refused.fault], [null, 405, 'method-not-allowed']);
+  const answered = await site.record();
+  assert.deepEqual([answered.method, answered.status, answered.fault], ['OPTIONS', 204, null]);
 });
 
 test('no raw key, cookie or query is ever written', async (t) => {

@@ -28,11 +28,12 @@ export interface Line {
   readonly endpoint: string | null;
   readonly why: string | null;
   readonly client?: string;
-  readonly method: string;
+  readonly method: string | null;
   readonly host: string | null;
+  readonly path: string | null;
   readonly status: number;
   readonly latency: number | null;
-  readonly duration: number;
+  readonly duration: number | null;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly fault: string | null;
