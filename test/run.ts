@@ -1,20 +1,22 @@
 import { readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FileRun, type Outcome } from './support/filerun.ts';
+import { insist, TOOLS } from './support/need.ts';
 
 /**
- * Runs test files: `node dist/test/run.js [file or directory of dist/test …]`, all of them if
- * none is named. Ends with 1 if one failed. From the environment:
+ * Runs test files: `node dist/test/run.js [file or directory of dist/test …]`, all of them if none is named. Ends
+ * with 1 if one failed. From the environment:
  *
  * - SPILLWAY_TEST_LIMIT: seconds that a file may take, 600 if not said.
- * - SPILLWAY_TEST_AT_ONCE: how many run at the same time, 1 if not said.
- * - SPILLWAY_TEST_AGAIN: how often a file that failed is run again at the end, by itself, 0 if not said. Whatever passed only
- *   then is named.
+ * - SPILLWAY_TEST_AT_ONCE: how many run at the same time; if not said, as many as there are cores, but at most 4.
+ * - SPILLWAY_TEST_AGAIN: how often a file that failed is run again at the end, by itself; 0 if not said. Whatever
+ *   passed only then is named.
  */
 const HOME = dirname(fileURLToPath(import.meta.url));
 const LIMIT = Number(process.env['SPILLWAY_TEST_LIMIT'] ?? 600) * 1000;
-const AT_ONCE = Number(process.env['SPILLWAY_TEST_AT_ONCE'] ?? 1);
+const AT_ONCE = Number(process.env['SPILLWAY_TEST_AT_ONCE'] ?? Math.min(availableParallelism(), 4));
 const AGAIN = Number(process.env['SPILLWAY_TEST_AGAIN'] ?? 0);
 
 function filesOf(named: readonly string[]): string[] {
@@ -75,6 +77,16 @@ class Speakers {
   }
 }
 
+/** Before any of them runs: two that install something at the same time get into each other's way. */
+function provideTools(): void {
+  try {
+    insist(...TOOLS);
+  } catch (error) {
+    // The tests that call for what is missing say so, and only they.
+    console.log((error as Error).message);
+  }
+}
+
 function nameOf({ file }: Outcome): string {
   return relative(HOME, file);
 }
@@ -87,6 +99,7 @@ for (const [signal, code] of [
 
 const began = performance.now();
 const named = process.argv.slice(2);
+if (named.length === 0) provideTools();
 const first = await runAll(filesOf(named.length === 0 ? [HOME] : named), AT_ONCE);
 let failed = first.filter(({ passed }) => !passed);
 const wavering = new Set<Outcome>();
