@@ -76,16 +76,18 @@ export class Speeches {
   /** Reads the files of these listeners. Throws, and changes nothing, if they cannot be used. */
   read(places: readonly Place[]): Reading {
     const looks = looksOf(places);
-    const certificates: CertificateStatus[] = [];
+    // By file: the listeners for IPv4 and IPv6 mostly show the same.
+    const ends = new Map<string, number>();
     const all: Record<string, Speech> = {};
     for (const { listener, socket } of places) {
       const speech = this.#speechOf(listener);
       all[socket.address] = speech;
       for (const [index, { cert }] of (listener.tls?.certificates ?? []).entries()) {
         const { validTo } = new X509Certificate(speech.tls!.certificates[index]!.cert);
-        certificates.push({ file: cert, notAfter: Date.parse(validTo) / 1000 });
+        ends.set(cert, Date.parse(validTo) / 1000);
       }
     }
+    const certificates = Array.from(ends, ([file, notAfter]) => ({ file, notAfter }));
     return { places, all, certificates, looks };
   }
 

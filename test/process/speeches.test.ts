@@ -33,6 +33,21 @@ test('the key that seals sessions outlives a new certificate, but neither anothe
   assert.notEqual(sealed(), first);
 });
 
+test('a certificate that several listeners show is told of once', (t) => {
+  const { certFile: cert, keyFile: key } = new Authority(t).issue('DNS:a.example');
+  const speeches = new Speeches(systemClock, silent);
+  const { certificates } = speeches.read(
+    ['127.0.0.1:443', '[::1]:443'].map((address) => ({
+      listener: { address, tls: { certificates: [{ cert, key }] } },
+      socket: { address },
+    })),
+  );
+  assert.deepEqual(
+    certificates.map(({ file }) => file),
+    [cert],
+  );
+});
+
 test('sessions are resumed at any worker until their key has had its 12 hours, and then begin anew', async (t) => {
   const ca = new Authority(t);
   const { certFile: cert, keyFile: key } = ca.issue('DNS:a.example');
