@@ -21,7 +21,11 @@ export const EndpointLimitsSchema = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false, description: 'How much one endpoint is given to bear.' },
+  {
+    additionalProperties: false,
+    description:
+      'How much one endpoint is given to bear by this service. Without this key, services that have it in common share connections.',
+  },
 );
 
 export const VersionLimitsSchema = Type.Object(

@@ -242,6 +242,7 @@ export class DataPlane {
       (endpoint) => [endpoint, known?.standing.endpoints[endpoint] ?? UNKNOWN] as const,
     );
     const { connections } = doc.versions[version]!.limits ?? doc.versionLimits ?? {};
+    const owner = connections !== undefined ? `${service}/${version}` : limits && service;
     const pooling = poolLimits(
       limits,
       connections,
@@ -249,19 +250,19 @@ export class DataPlane {
     );
     const places = seats.flatMap(([endpoint, of]) =>
       of.map(({ address, out, back }): Place => {
-        const where = { endpoint, address, tls, http2 };
+        const where = { endpoint, address, tls, http2, owner };
         const pool = this.#pools.get(where, this.#context.rules.settings.limits, pooling);
         pool.use(!out);
         return { pool, out, back: back === undefined ? undefined : known!.at - back };
       }),
     );
-    // Of one alone nobody needs to know how it compares.
+    // Of one alone nobody needs to know how it compares, unless others want to who have it as well.
     const { consecutive, maxShare } = { ...EJECTION, ...ejection };
-    const watched = places.length > 1 && maxShare > 0;
-    for (const { pool } of places) {
-      pool.alarmAt = watched ? consecutive || Number.MAX_VALUE : Number.POSITIVE_INFINITY;
-      pool.alarm = this.#world.alarm ?? pool.alarm;
-    }
+    if (places.length > 1 && maxShare > 0)
+      for (const { pool } of places) {
+        pool.alarmAt = consecutive || Number.MAX_VALUE;
+        pool.alarm = this.#world.alarm ?? pool.alarm;
+      }
     balancer.seat(places, slowStart);
   }
 

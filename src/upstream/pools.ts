@@ -14,6 +14,8 @@ export interface Whereabouts {
   readonly tls?: EndpointTls | undefined;
   /** HTTP/2 is spoken there. */
   readonly http2?: boolean;
+  /** Whose connections they are: theirs who have limits of their own. Left out: shared by all others. */
+  readonly owner?: string | undefined;
 }
 
 interface Known extends Whereabouts {
@@ -31,7 +33,7 @@ export class Pools {
     this.#log = log;
   }
 
-  /** The pool of an endpoint, made if need be. Of two services that name one endpoint, the later sets its limits. */
+  /** The pool of an endpoint, made if need be. */
   get(where: Whereabouts, limits: WireLimits, pooling: PoolLimits): Pool {
     const { endpoint, address, tls, http2 } = where;
     const key = keyOf(where);
@@ -94,8 +96,9 @@ export class Pools {
   }
 }
 
-function keyOf({ endpoint, address, tls, http2 }: Whereabouts): string {
+function keyOf({ endpoint, address, tls, http2, owner }: Whereabouts): string {
   const place = address === undefined ? endpoint : `${endpoint} ${address}`;
   const secured = tls === undefined ? place : `${place} ${JSON.stringify(tls)}`;
-  return http2 ? `${secured} http2` : secured;
+  const spoken = http2 ? `${secured} http2` : secured;
+  return owner === undefined ? spoken : `${spoken} of ${owner}`;
 }

@@ -132,3 +132,13 @@ test('under load one that comes back has a tenth of its share at first, though i
   const [late] = asked() as [number];
   assert.ok(late - early > 30, `${asked()}: it is the least loaded, and nothing holds it back`);
 });
+
+test('an endpoint is ejected though another service has it alone, and has none to compare it with', async (t) => {
+  const { site, origins, sick, ask, used } = await open(t, 3);
+  const [address] = origins.map((each) => each.address);
+  const app: Draft = { versions: { v: origins.map((each) => each.address) } };
+  site.adopt({ app, alone: { match: [{ path: '/alone' }], versions: { v: [address!] } } });
+  sick.add(0);
+  for (let i = 0; i < MANY && used().length === 3; i++) await ask();
+  assert.deepEqual(used(), [1, 2]);
+});

@@ -119,3 +119,33 @@ test('without limits of a version there is none', async (t) => {
   const answers = await Promise.all(Array.from({ length: 50 }, () => site.get()));
   assert.ok(answers.every(({ line }) => line.includes(' 200 ')));
 });
+
+test('limits hold for whom they are set, in whatever order others come that lead to the same endpoint', async (t) => {
+  const few = { connections: 1, pending: 0 };
+  for (const first of ['free', 'limited']) {
+    const origin = await Origin.open(t);
+    const versions = { v: [origin.address] };
+    const services: Record<string, Draft> = {
+      [first]: { versions },
+      limited: { match: [{ path: '/limited' }], versions, limits: few },
+      version: {
+        match: [{ path: '/version' }],
+        versions,
+        versionLimits: { connections: 1 },
+        limits: { pending: 0 },
+      },
+      free: { match: [{ path: '/free' }], versions },
+    };
+    const site = await Site.open(t, services);
+    for (const path of ['/free', '/limited', '/version', '/free']) {
+      (await site.connect()).say(get('', path));
+      await (await origin.next()).message();
+    }
+    for (const path of ['/limited', '/version'])
+      assert.equal(
+        JSON.parse((await site.get('', path)).body).fault,
+        'overloaded',
+        `${path}, ${first} first`,
+      );
+  }
+});
