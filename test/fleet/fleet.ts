@@ -116,10 +116,15 @@ export class Fleet {
     return body.split.weights['canary'] ?? 0;
   }
 
-  /** Somebody at every replica who changes weights again and again, always of the revision seen there. */
-  write(): void {
+  /**
+   * Somebody at every replica who changes weights again and again, always of the revision seen there. Resolves when
+   * the canary has some traffic at every replica, which it keeps: from then on there is something to roll back.
+   */
+  async write(): Promise<void> {
     this.#writing = true;
     this.#writers = this.replicas.map((replica) => this.#write(replica));
+    for (const replica of this.replicas)
+      await atLast(async () => assert.ok((await this.canaryOf(replica)) > 0));
   }
 
   async stopWriting(): Promise<void> {

@@ -18,7 +18,7 @@ describe('real replicas, a real Redis, and what can come between them', { timeou
     const fleet = await fleetOf(t, 3);
     if (fleet === undefined) return;
     const [, , alone] = fleet.replicas;
-    fleet.write();
+    await fleet.write();
     await pause(1500);
     alone!.line.weather = { cut: true };
     await pause(500);
@@ -39,7 +39,7 @@ describe('real replicas, a real Redis, and what can come between them', { timeou
   test('a Redis that stands still holds up changes and nothing else', async (t) => {
     const fleet = await fleetOf(t, 3);
     if (fleet === undefined) return;
-    fleet.write();
+    await fleet.write();
     await pause(1000);
     fleet.redis.freeze();
     t.after(() => fleet.redis.thaw());
@@ -80,7 +80,7 @@ describe('real replicas, a real Redis, and what can come between them', { timeou
   test('lines of half a second, lines that break, and lines half closed cost patience and nothing else', async (t) => {
     const fleet = await fleetOf(t, 3);
     if (fleet === undefined) return;
-    fleet.write();
+    await fleet.write();
     await pause(500);
     for (const line of fleet.lines) line.weather = { delay: 250 };
     await pause(3000);
@@ -105,7 +105,7 @@ describe('real replicas, a real Redis, and what can come between them', { timeou
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     };
     const fleet = await Fleet.start(t, { replicas: 3, env: (index) => (index === 0 ? ahead : {}) });
-    fleet.write();
+    await fleet.write();
     await pause(2500);
     await fleet.stopWriting();
     assert.equal((await fleet.rollback(fleet.replicas[0]!)).status, 200);
