@@ -11,6 +11,8 @@ const GONE = { split: { cause: 'weights' } } as const;
 /** Ends the streams of versions that have lost their weight. Nothing is looked at while there are none to end. */
 export class Departures {
   readonly #leaving = new Map<Traffic, Departure>();
+  /** That of all WebSockets; undefined while the process stays. */
+  #shutdown: Departure | undefined;
 
   /** A table is in force. A version that gets weight again stays, and a rollback hastens whoever is leaving. */
   adopt(table: Table<Lane>, traffic: Iterable<Traffic>, now: number): void {
@@ -28,7 +30,24 @@ export class Departures {
     }
   }
 
+  /**
+   * The process ends in so many ms. A WebSocket would not before, so in the last third of the time they are closed
+   * like those of a version that was rolled back; all else has until the end.
+   */
+  shutDown(now: number, ms: number): void {
+    const rollback = { split: { cause: 'rollback' }, streams: { evictOver: ms / 3 } } as const;
+    this.#shutdown = new Departure(rollback, now + (2 * ms) / 3);
+  }
+
   sweep(clients: Iterable<Client>, now: number): void {
+    if (this.#shutdown?.begun(now)) {
+      const open: Exchange[] = [];
+      for (const client of clients)
+        client.visit((exchange) => {
+          if (exchange.webSocket) open.push(exchange);
+        });
+      close(open, this.#shutdown, now);
+    }
     const due = [...this.#leaving].filter(([, departure]) => departure.begun(now));
     if (due.length === 0) return;
     const streams = new Map<Traffic, Exchange[]>(due.map(([traffic]) => [traffic, []]));
@@ -39,10 +58,15 @@ export class Departures {
     for (const client of clients) client.visit(look);
     for (const [traffic, departure] of due) {
       const open = streams.get(traffic)!;
-      const staying = open.filter((exchange) => !exchange.leaving);
-      for (const exchange of open) if (exchange.leaving) exchange.evict(now);
-      for (const exchange of staying.slice(0, departure.due(staying.length, now))) exchange.evict(now);
+      close(open, departure, now);
       if (departure.over(now) && open.length === 0) departure.done = true;
     }
   }
+}
+
+/** Closes those whose turn has come, and sees to the end of those whose turn it was. */
+function close(open: readonly Exchange[], departure: Departure, now: number): void {
+  const staying = open.filter((exchange) => !exchange.leaving);
+  for (const exchange of open) if (exchange.leaving) exchange.evict(now);
+  for (const exchange of staying.slice(0, departure.due(staying.length, now))) exchange.evict(now);
 }

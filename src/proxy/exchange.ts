@@ -270,7 +270,7 @@ export class Exchange implements Patron, Ends {
 
   /** A tunnel ends when somebody leaves it, or its version; there is nothing wrong with that. */
   #tunnelOver(): void {
-    this.#record(101, this.leaving ? FAULTS.evicted : undefined);
+    this.#record(101, this.#left);
     this.client.finish();
   }
 
@@ -336,7 +336,7 @@ export class Exchange implements Patron, Ends {
 
   clientGone(fault: Fault): void {
     if (!this.#active) return;
-    if (this.#tunnel !== undefined) this.#record(101, this.leaving ? FAULTS.evicted : undefined);
+    if (this.#tunnel !== undefined) this.#record(101, this.#left);
     else this.#record(fault.status, fault);
   }
 
@@ -357,6 +357,16 @@ export class Exchange implements Patron, Ends {
   /** Whether its end has been begun because its version has left. */
   get leaving(): boolean {
     return this.#tunnel?.leaving ?? false;
+  }
+
+  /** Why its end has been begun; undefined if it has not. */
+  get #left(): Fault | undefined {
+    if (!this.leaving) return undefined;
+    return this.#context.draining ? FAULTS.draining : FAULTS.evicted;
+  }
+
+  get webSocket(): boolean {
+    return this.#active && this.#tunnel?.isWebSocket === true;
   }
 
   /** The version that it is a stream of; undefined if it is none, or was asked for by name or as a rescue. */

@@ -200,7 +200,9 @@ export class DataPlane {
     this.#context.draining = true;
     for (const listener of this.#listeners.values()) listener.close();
     for (const client of this.#context.clients) client.close();
-    const deadline = this.#world.clock.monotonic() + ms;
+    const now = this.#world.clock.monotonic();
+    const deadline = now + ms;
+    this.#departures.shutDown(now, ms);
     while (this.#context.clients.size > 0 && this.#world.clock.monotonic() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 10));
     for (const client of [...this.#context.clients]) client.abandon();

@@ -26,6 +26,10 @@ export class Tunnel {
     this.#webSocket?.down.pass(buffer, from, to);
   }
 
+  get isWebSocket(): boolean {
+    return this.#webSocket !== undefined;
+  }
+
   /** Whether its end has been begun because its version has left. */
   get leaving(): boolean {
     return this.#leftAt >= 0;

@@ -162,6 +162,34 @@ test('many are closed one after the other', async (t) => {
   assert.deepEqual(new Set(closed), new Set([1012]));
 });
 
+test('before a shutdown is over they are closed one after the other, and downloads have all of the time', async (t) => {
+  let more = () => true;
+  const { site, canary, socket } = await open(t, {}, {}, (_, response) => {
+    response.write('begun');
+    more = () => response.write('more');
+  });
+  const closed: number[] = [];
+  for (let i = 0; i < 10; i++) (await socket()).on('close', (code) => closed.push(code));
+  const download = await site.connect();
+  download.say(get());
+  await download.take('begun');
+  const drained = site.plane.drain(30_000);
+  site.clock.wind(25_000);
+  await eventually('half of them to be closed', () => closed.length === 5);
+  site.clock.wind(4900);
+  await eventually('nearly all of them to be closed', () => closed.length >= 9);
+  assert.deepEqual(new Set(closed), new Set([1012]));
+  await eventually('the endpoint to hear of it', () => canary.closed.length >= 9);
+  assert.deepEqual(new Set(canary.closed), new Set([1001]));
+  more();
+  await download.take('more');
+  site.clock.wind(100);
+  await drained;
+  await download.gone();
+  assert.deepEqual(site.counted('canary').faults, { draining: 11 });
+  assert.equal(site.counted('canary').errors, 0);
+});
+
 test('a version that gets its weight back keeps its streams', async (t) => {
   const { site, socket, leave, return: comeBack } = await open(t, { streams: { evictOver: 10_000 } });
   const client = await socket();
