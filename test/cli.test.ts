@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,6 +10,8 @@ import type { ServiceList, ServiceView } from '../src/model/api.ts';
 import type { Change } from '../src/model/record.ts';
 import { version } from '../src/process/version.ts';
 import { spillway } from './process/command.ts';
+import { atEnd } from './support/end.ts';
+import { once } from './support/patience.ts';
 
 const VERBS = ['run', 'check', 'schema', 'quickstart', 'status', 'weights', 'rollback', 'rollout'];
 
@@ -35,7 +36,7 @@ async function adminThatSays(t: TestContext, status: number, answer: object) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     server.close();
     server.closeAllConnections();
   });
@@ -45,7 +46,7 @@ async function adminThatSays(t: TestContext, status: number, answer: object) {
 
 async function file(t: TestContext, content: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-cli-'));
-  t.after(() => rm(directory, { recursive: true }));
+  atEnd(t, () => rm(directory, { recursive: true }));
   const path = join(directory, 'spillway.yaml');
   await writeFile(path, content);
   return path;

@@ -9,6 +9,7 @@ import { weightsFault } from '../src/model/weights.ts';
 import { compileSplit } from '../src/routing/split.ts';
 import { compileTable, resolveService } from '../src/routing/table.ts';
 import { memoryStore } from '../src/store/memory.ts';
+import { atEnd } from './support/end.ts';
 import { always, Origin, ok } from './support/origin.ts';
 import { eventually } from './support/patience.ts';
 import type { Peer } from './support/peer.ts';
@@ -37,7 +38,7 @@ test('a request sees exactly one table', async (t) => {
     site.adopt({ app: draft(++turn % 2) });
     swapping = setImmediate(swap);
   });
-  t.after(() => clearImmediate(swapping));
+  atEnd(t, () => clearImmediate(swapping));
   for (let round = 0; round < 20; round++) {
     // A body in two pieces, so that tables are swapped in the middle of every request.
     for (const client of clients) client.say('PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\na');

@@ -11,6 +11,7 @@ import { type Config, ConfigSchema } from '../src/model/settings.ts';
 import { quickstart } from '../src/process/quickstart.ts';
 import { CLI } from './process/command.ts';
 import { freeEndpoints } from './process/site.ts';
+import { atEnd } from './support/end.ts';
 import { need } from './support/need.ts';
 
 const README = readFileSync('README.md', 'utf8');
@@ -36,7 +37,7 @@ test('every command of the README does what it says, in the order of the README'
 }, async (t) => {
   if (!need(t, 'curl')) return;
   const directory = await mkdtemp(join(tmpdir(), 'spillway-readme-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  atEnd(t, () => rm(directory, { recursive: true, force: true }));
   const [proxy, admin, stable, canary] = (await freeEndpoints(4)) as [string, string, string, string];
   const here = (text: string) =>
     text
@@ -47,7 +48,7 @@ test('every command of the README does what it says, in the order of the README'
   const path = join(directory, 'quickstart.yaml');
   await writeFile(path, here(readFileSync('config/quickstart.yaml', 'utf8')));
   const { running, guide } = await quickstart(path);
-  t.after(() => running.stop());
+  atEnd(t, () => running.stop());
   assert.ok(guide.includes(`http://${proxy}`));
 
   for (const [, name, text] of README.matchAll(/^```yaml (\S+)\n(.*?)^```$/gms))

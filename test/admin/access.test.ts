@@ -9,6 +9,7 @@ import { Totals } from '../../src/metrics/totals.ts';
 import { NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { memoryRecordings } from '../../src/store/recordings.ts';
+import { atEnd } from '../support/end.ts';
 import { BLIND, HandClock, openHouse, token } from './house.ts';
 
 const TOKENS = [token('eve', 'viewer'), token('ci', 'operator'), token('root', 'admin')];
@@ -100,7 +101,7 @@ test('without tokens only loopback may listen', async (t) => {
     newSalt: () => 'salt',
     log: silent,
   });
-  t.after(() => commands.close());
+  atEnd(t, () => commands.close());
   const open = (address: string, tokens = [] as typeof TOKENS) =>
     createAdmin({
       commands,

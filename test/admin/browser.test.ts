@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { refuseCrossSite, refuseForeignHost } from '../../src/admin/browser.ts';
+import { atEnd } from '../support/end.ts';
 import { openHouse, token } from './house.ts';
 
 /** fetch does not let a caller choose Host or Origin; a page with its own name does. */
@@ -75,7 +76,7 @@ test('with tokens it is the token that counts, not the name', async (t) => {
 
 test('a Unix socket serves local clients, who share one limit', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'spillway-admin-'));
-  t.after(() => rm(folder, { recursive: true }));
+  atEnd(t, () => rm(folder, { recursive: true }));
   const socketPath = join(folder, 'admin.sock');
   const { address } = await openHouse(t, { address: `unix:${socketPath}`, requestsPerMinute: 2 });
   assert.equal(address, `unix:${socketPath}`);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type AdminOptions, createAdmin } from '../../src/admin/admin.ts';
@@ -21,6 +20,8 @@ import { type Catalogue, NO_CATALOGUE } from '../../src/rollout/catalogue.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { memoryRecordings } from '../../src/store/recordings.ts';
 import type { Store } from '../../src/store/store.ts';
+import { atEnd } from '../support/end.ts';
+import { once } from '../support/patience.ts';
 
 /** Time that stands still until it is wound. */
 export class HandClock implements Clock {
@@ -172,7 +173,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
   const bound = door.address() as AddressInfo | string;
   const address =
     typeof bound === 'string' ? `unix:${bound}` : formatAddress({ ...bound, host: bound.address });
-  t.after(async () => {
+  atEnd(t, async () => {
     door.close();
     await admin.close();
     await control.close();

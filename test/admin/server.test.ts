@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { silent } from '../../src/base/log.ts';
+import { once, patiently } from '../support/patience.ts';
 import { openHouse, token } from './house.ts';
 
 const WEIGHTS = '/v1/services/checkout/weights';
@@ -197,7 +197,7 @@ test('closing lets requests under way finish, and waits for nobody who has not a
   await once(silentClient, 'connect');
   const receipt = workers.receipt.bind(workers);
   let confirm = () => {};
-  const asked = new Promise<void>((resolve) => {
+  const asked = patiently<void>('the receipt to be asked for', (resolve) => {
     workers.receipt = async (...all) => {
       resolve();
       await new Promise<void>((done) => {

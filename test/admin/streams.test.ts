@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { atEnd } from '../support/end.ts';
+import { once, patiently } from '../support/patience.ts';
 import { openHouse } from './house.ts';
 
 const WEIGHTS = '/v1/services/checkout/weights';
@@ -17,7 +18,7 @@ interface Heard {
 /** Listens to the stream; `next` waits for the next block that is wanted. */
 async function listen(t: TestContext, url: string, headers: Record<string, string> = {}) {
   const leave = new AbortController();
-  t.after(() => leave.abort());
+  atEnd(t, () => leave.abort());
   const response = await fetch(`${url}/v1/events`, { headers, signal: leave.signal });
   const blocks = read(response.body!);
   async function next(wanted: (heard: Heard) => boolean): Promise<Heard> {
@@ -102,7 +103,7 @@ test('a client that leaves is forgotten, and makes room for another', async (t) 
       if (--listeners === 0) emptied();
     };
   };
-  const gone = new Promise<void>((resolve) => {
+  const gone = patiently<void>('the last listener to leave', (resolve) => {
     emptied = resolve;
   });
   const streams = await Promise.all([listen(t, url), listen(t, url), listen(t, url)]);
@@ -123,7 +124,7 @@ test('there is an end to how many may listen at once', async (t) => {
 test('a client that does not read is cut off, not buffered for', async (t) => {
   const { address, control } = await openHouse(t);
   const socket = connect(Number(address.split(':')[1]), '127.0.0.1');
-  t.after(() => socket.destroy());
+  atEnd(t, () => socket.destroy());
   socket.write(`GET /v1/events HTTP/1.1\r\nhost: ${address}\r\n\r\n`);
   await once(socket, 'data');
   socket.pause();

@@ -4,7 +4,9 @@ import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Config } from '../../src/model/settings.ts';
-import { scratch, startSite, until } from '../process/site.ts';
+import { scratch, startSite } from '../process/site.ts';
+import { atEnd } from '../support/end.ts';
+import { until } from '../support/patience.ts';
 import { Random } from '../wire/differential/random.ts';
 import { Account, type FaultName, type Logged } from './account.ts';
 import { Clients, Http2, http1, talk } from './clients.ts';
@@ -24,7 +26,7 @@ test(`chaos of ${SECONDS} s, seed ${SEED}: every failure is explained by a fault
     [1, 2].map((number) => new Endpoint(version, `${version}-${number}`, deliveries)),
   );
   await Promise.all(endpoints.map((endpoint) => endpoint.start()));
-  t.after(() => Promise.all(endpoints.map((endpoint) => endpoint.kill())));
+  atEnd(t, () => Promise.all(endpoints.map((endpoint) => endpoint.kill())));
   const log = join(await scratch(t), 'access.log');
   const config: Config = { ...configFor(endpoints), accessLog: { path: log, sample: 1e-9 } };
   const site = await startSite(t, config);
@@ -110,7 +112,7 @@ test(`chaos of ${SECONDS} s, seed ${SEED}: every failure is explained by a fault
       const victim = random.pick(await workers());
       const end = account.begin('worker', String(victim.pid));
       process.kill(victim.pid, 'SIGKILL');
-      await until(async () => ((await workers()).every(({ pid }) => pid !== victim.pid) ? true : undefined));
+      await until(async () => (await workers()).every(({ pid }) => pid !== victim.pid));
       end();
     },
     async () => {
@@ -169,11 +171,9 @@ test(`chaos of ${SECONDS} s, seed ${SEED}: every failure is explained by a fault
 
   // Nobody is there any more, so nothing may be in flight or open but what waits in pools.
   const scrape = async () => await (await fetch(`${site.admin}/metrics`)).text();
-  await until(async () => (sumOf(await scrape(), 'spillway_in_flight_requests') === 0 ? true : undefined));
+  await until(async () => sumOf(await scrape(), 'spillway_in_flight_requests') === 0);
   const most = atFirst.descriptors + 4;
-  await until(async () =>
-    (await measured(site.child.pid!, await workers())).descriptors <= most ? true : undefined,
-  );
+  await until(async () => (await measured(site.child.pid!, await workers())).descriptors <= most);
   const atLast = await measured(site.child.pid!, await workers());
   t.diagnostic(
     `descriptors ${atFirst.descriptors} → ${atLast.descriptors}, megabytes ${atFirst.megabytes} → ${atLast.megabytes}`,

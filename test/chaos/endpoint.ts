@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { once } from '../support/patience.ts';
 
 /** How an origin is to answer: broken off in the middle, or late by so many ms. */
 export interface Mood {

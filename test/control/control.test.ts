@@ -7,6 +7,7 @@ import type { Link } from '../../src/store/link.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { Fenced, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { HandClock } from '../support/clock.ts';
+import { patiently } from '../support/patience.ts';
 import { ASKING, controlOver, FragileStore, SERVICES } from './house.ts';
 
 const weightsIn = ({ services }: State): unknown => services['web']?.split.weights;
@@ -158,7 +159,7 @@ describe('control', () => {
     const store = memoryStore();
     const one = await controlOver(store);
     const two = await controlOver(store);
-    const heard = new Promise<ControlEvent>((resolve) => two.control.subscribe(resolve));
+    const heard = patiently<ControlEvent>('a change', (resolve) => two.control.subscribe(resolve));
     await one.control.setWeights('web', { stable: 80, canary: 20 }, ASKING);
     const event = await heard;
     assert.equal(event.type === 'change' && event.entry.revision, 2);

@@ -13,6 +13,7 @@ import { memoryStore } from '../../src/store/memory.ts';
 import { memoryRecordings } from '../../src/store/recordings.ts';
 import type { Store } from '../../src/store/store.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 import { ASKING, controlOver, FragileStore } from './house.ts';
 
 /** What workers tell: every look brings the same. */
@@ -100,7 +101,7 @@ async function underControl(
     log: silent,
   });
   await controller.start();
-  t.after(async () => {
+  atEnd(t, async () => {
     await controller.close();
     await control.close();
   });

@@ -8,6 +8,7 @@ import type { State } from '../../src/model/state.ts';
 import type { Trial } from '../../src/model/trial.ts';
 import type { Beat, Link } from '../../src/store/link.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 import { Recorder } from './house.ts';
 
 const TRIAL: Trial = { rollout: 'r', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: false };
@@ -42,7 +43,7 @@ function replica(t: TestContext) {
     clock,
     log: silent,
   });
-  t.after(() => fleet.close());
+  atEnd(t, () => fleet.close());
   fleet.join(() => STATE);
   let seq = 0;
   return {

@@ -7,6 +7,7 @@ import type { ServiceConfig, State } from '../../src/model/state.ts';
 import type { Link } from '../../src/store/link.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { patiently } from '../support/patience.ts';
 
 export const ASKING: Asking = { actor: { name: 'ada', role: 'operator' }, wait: 0 };
 
@@ -63,7 +64,7 @@ export class FragileStore implements Store {
 
   /** Resolves when something is written. */
   written(): Promise<void> {
-    return new Promise((resolve) => this.#written.push(resolve));
+    return patiently('something to be written', (resolve) => this.#written.push(resolve));
   }
 
   watch(listener: (state: State) => void): () => void {

@@ -6,6 +6,7 @@ import type { Rollout, Series } from '../../src/model/rollout.ts';
 import type { State } from '../../src/model/state.ts';
 import { circumstancesOf, HandWorld, json, type Manner, Receiver, ROLLOUT } from '../gates/parts.ts';
 import { runPrometheus } from '../metrics/prometheus.ts';
+import { atEnd } from '../support/end.ts';
 import { need } from '../support/need.ts';
 import { Origin, ok } from '../support/origin.ts';
 import { eventually } from '../support/patience.ts';
@@ -39,7 +40,7 @@ async function sampling(t: TestContext, series: Partial<Series> = {}) {
   const world = new HandWorld();
   let rollout = judgedBy({ url: `http://${receiver.address}`, query: 'cpu{v="{{version}}"}', ...series });
   const samples = new Samples({ state: () => stateOf(rollout), world, log: silent });
-  t.after(() => samples.close());
+  atEnd(t, () => samples.close());
   return {
     receiver,
     world,

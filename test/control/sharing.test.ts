@@ -13,6 +13,7 @@ import type { Link } from '../../src/store/link.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { nodeTimers } from '../../src/store/timers.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 
 const BUSINESS = [{ name: 'orders' }, { name: 'tickets' }];
 const TRIAL: Trial = { rollout: 'r', epoch: 1, baseline: 'stable', candidate: 'canary', sticky: false };
@@ -101,7 +102,7 @@ function replica(t: TestContext | undefined, stream: Stream, self: string, leads
     },
     clock,
   });
-  t?.after(() => sharing.close());
+  if (t) atEnd(t, () => sharing.close());
   const follow = (next: State) => {
     state = next;
     evidence.follow(next);

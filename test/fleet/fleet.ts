@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import type { AuditEntry, Change } from '../../src/model/record.ts';
 import { Load } from '../process/load.ts';
 import { named, origin, type Site, scratch, shop, startSite } from '../process/site.ts';
+import { atEnd } from '../support/end.ts';
 import { atLast } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
 import { Relay } from '../support/relay.ts';
@@ -56,9 +57,9 @@ export class Fleet {
     { replicas, env, canary: listener, redis: other }: Making,
   ): Promise<Fleet> {
     const redis = other?.server ?? (await RedisServer.start());
-    t.after(() => redis.stop());
+    atEnd(t, () => redis.stop());
     const fleet = new Fleet(redis);
-    t.after(() => fleet.stopWriting());
+    atEnd(t, () => fleet.stopWriting());
     const [stable, canary] = [
       await named(t, 'stable'),
       await (listener === undefined ? named(t, 'canary') : origin(t, listener)),
@@ -73,7 +74,7 @@ export class Fleet {
       });
       const site = await startSite(t, config, env?.(i));
       const load = new Load(site.proxy, { clients: 2, pace: 15, host: name });
-      t.after(() => load.stop());
+      atEnd(t, () => load.stop());
       await load.start();
       fleet.replicas.push({ name, site, line, load });
     }

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
 import type { FleetView, RolloutStart, RolloutView } from '../../src/model/api.ts';
-import { until } from '../process/site.ts';
 import { Apart } from '../support/apart.ts';
 import { need } from '../support/need.ts';
-import { atLast } from '../support/patience.ts';
+import { atLast, until } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
 import { Fleet, type Making, type Replica } from './fleet.ts';
 
@@ -34,7 +33,7 @@ async function start(fleet: Fleet, replica: Replica, strategy: object, policy: o
 }
 
 const canaryAt = (fleet: Fleet, replica: Replica, wanted: (weight: number) => boolean) =>
-  until(async () => (wanted(await fleet.canaryOf(replica)) ? true : undefined));
+  until(async () => wanted(await fleet.canaryOf(replica)));
 
 /** Another leads than this one, by what a replica knows. */
 const succeeded = (fleet: Fleet, replica: Replica, { name }: Replica) =>
@@ -68,7 +67,7 @@ describe('whoever leads real replicas', { timeout: 600_000 }, () => {
 
     const { body: rollout } = await fleet.ask<RolloutView>(first, 'GET', `/v1/rollouts/${id}`);
     assert.equal(rollout.phase.at, 'stepping', rollout.status);
-    await until(async () => ((await fleet.rollback(first)).body?.durable ? true : undefined));
+    await until(async () => (await fleet.rollback(first)).body?.durable);
     assert.equal((await fleet.converged()).canary, 0);
     const entries = (await fleet.audit()).toReversed();
     const moves = entries.flatMap(({ transitions = [] }) => transitions.map(({ seq }) => seq));
@@ -108,11 +107,8 @@ describe('whoever leads real replicas', { timeout: 600_000 }, () => {
     for (const each of fleet.replicas) await canaryAt(fleet, each, (weight) => weight === 50);
 
     for (const { line } of others) line.weather = { cut: true };
-    await until(async () =>
-      (await view(fleet, leader)).replicas.filter(({ silent }) => silent).length === 2 ? true : undefined,
-    );
-    for (const each of others)
-      await until(async () => ((await view(fleet, each)).store.up ? undefined : true));
+    await until(async () => (await view(fleet, leader)).replicas.filter(({ silent }) => silent).length === 2);
+    for (const each of others) await until(async () => !(await view(fleet, each)).store.up);
     ill = true;
     for (const each of fleet.replicas) await canaryAt(fleet, each, (weight) => weight === 0);
     assert.deepEqual([...failed.values()], [20, 20, 20]);

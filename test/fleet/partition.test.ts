@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
+import { atEnd } from '../support/end.ts';
 import { need } from '../support/need.ts';
 import { atLast } from '../support/patience.ts';
 import { Fleet } from './fleet.ts';
@@ -42,7 +43,7 @@ describe('real replicas, a real Redis, and what can come between them', { timeou
     await fleet.write();
     await pause(1000);
     fleet.redis.freeze();
-    t.after(() => fleet.redis.thaw());
+    atEnd(t, () => fleet.redis.thaw());
     await pause(1500);
     const began = performance.now();
     const back = await fleet.rollback(fleet.replicas[1]!);

@@ -4,6 +4,7 @@ import { askGate, awaitGate, isLastWord } from '../../src/gates/gate.ts';
 import { worldOf } from '../../src/gates/world.ts';
 import type { Gate } from '../../src/model/rollout.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 import { circumstancesOf, HandWorld, Receiver, untroubled } from './parts.ts';
 
 function ask(gate: Gate, circumstances = circumstancesOf()) {
@@ -100,7 +101,7 @@ test('However often a gate wants to be asked, a second passes in between', async
 test("This machine's world resolves names and makes pauses that can be ended", async (t) => {
   // Its pauses do not keep the process alive; something else must.
   const alive = setInterval(() => {}, 1000);
-  t.after(() => clearInterval(alive));
+  atEnd(t, () => clearInterval(alive));
   const world = worldOf(new HandClock(), {});
   assert.ok((await world.resolve('localhost')).length > 0);
   await world.pause(1, untroubled());

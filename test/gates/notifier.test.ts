@@ -6,6 +6,7 @@ import type { Notice } from '../../src/gates/notice.ts';
 import { Notifier } from '../../src/gates/notifier.ts';
 import type { Subscriber } from '../../src/model/notification.ts';
 import type { News } from '../../src/model/rollout.ts';
+import { atEnd } from '../support/end.ts';
 import { broken, HandWorld, type Manner, mute, Receiver } from './parts.ts';
 
 function notice(id: string, news: News = 'step', rollout = 'r1'): Notice {
@@ -41,7 +42,7 @@ function notifierIn(t: TestContext, world = new HandWorld()) {
   };
   const log: Log = { ...silent, warn: note('warn'), error: note('error') };
   const notifier = new Notifier(world, log);
-  t.after(() => notifier.close());
+  atEnd(t, () => notifier.close());
   return { world, notifier, written };
 }
 

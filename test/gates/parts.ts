@@ -5,6 +5,7 @@ import type { Circumstances } from '../../src/gates/circumstances.ts';
 import type { Environment, World } from '../../src/gates/world.ts';
 import type { Rollout } from '../../src/model/rollout.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 import { eventually, patiently } from '../support/patience.ts';
 import { stateOf } from '../support/site.ts';
 
@@ -111,7 +112,7 @@ export class Receiver {
     await new Promise<void>((resolve) =>
       server.listen(isPath ? { path: at } : { host: at, port: 0 }, resolve),
     );
-    t.after(() => {
+    atEnd(t, () => {
       server.close();
       server.closeAllConnections();
     });

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createPlainServer, type RequestListener } from 'node:http';
 import { createServer } from 'node:https';
@@ -11,7 +10,9 @@ import { askSmoke } from '../../src/gates/smoke.ts';
 import type { Gate } from '../../src/model/rollout.ts';
 import type { Service } from '../../src/model/state.ts';
 import { Authority } from '../support/certificates.ts';
+import { atEnd } from '../support/end.ts';
 import { introduced } from '../support/introduced.ts';
+import { once } from '../support/patience.ts';
 import {
   broken,
   circumstancesOf,
@@ -36,7 +37,7 @@ function ask(gate: Smoke, endpoints: readonly string[], world = new HandWorld(),
 
 test('Requests go to every endpoint of the candidate: IPv4, IPv6 and Unix sockets', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'spillway-smoke-'));
-  t.after(() => rmSync(directory, { recursive: true }));
+  atEnd(t, () => rmSync(directory, { recursive: true }));
   const origins = await Promise.all(
     ['127.0.0.1', '::1', join(directory, 'app.sock')].map((at) => Receiver.open(t, 200, at)),
   );
@@ -172,7 +173,7 @@ test('An endpoint that speaks TLS is asked by TLS, on the terms of its version, 
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const circumstances = circumstancesOf(endpoint);
   const asked = (tls: Service['tls']) =>

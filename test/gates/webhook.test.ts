@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { awaitGate } from '../../src/gates/gate.ts';
 import { askWebhook, decommission } from '../../src/gates/webhook.ts';
 import type { Gate } from '../../src/model/rollout.ts';
+import { once } from '../support/patience.ts';
 import { broken, circumstancesOf, HandWorld, mute, Receiver, untroubled } from './parts.ts';
 
 type Webhook = Extract<Gate, { kind: 'webhook' }>;
@@ -113,7 +114,7 @@ test('A receiver that does not answer in time is asked no longer', async (t) => 
   const world = new HandWorld();
   const asking = ask(gateTo(receiver, { timeout: 3, retries: 0 }), world);
   const { response } = await receiver.next();
-  const left = new Promise((resolve) => response.on('close', resolve));
+  const left = once(response, 'close');
   await world.pass(3000);
   assert.match((await asking).says, /no answer within 3000 ms/);
   await left;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
+import { freeEndpoints } from '../process/site.ts';
+import { atEnd } from '../support/end.ts';
+import { once, until } from '../support/patience.ts';
 
 /** A real Prometheus that scrapes these addresses each second, until the test is over. Resolves with its URL once it answers. */
 export async function runPrometheus(t: TestContext, ...targets: readonly string[]): Promise<string> {
@@ -19,7 +19,7 @@ export async function runPrometheus(t: TestContext, ...targets: readonly string[
       scrape_configs: [{ job_name: 'spillway', static_configs: [{ targets }] }],
     }),
   );
-  const address = `127.0.0.1:${await freePort()}`;
+  const [address] = await freeEndpoints(1);
   const prometheus = spawn(
     'prometheus',
     [
@@ -30,26 +30,13 @@ export async function runPrometheus(t: TestContext, ...targets: readonly string[
     ],
     { stdio: 'ignore' },
   );
-  const exited = once(prometheus, 'exit');
-  t.after(async () => {
-    prometheus.kill('SIGKILL');
-    await exited;
+  atEnd(t, async () => {
+    if (prometheus.kill('SIGKILL')) await once(prometheus, 'exit');
     await rm(folder, { recursive: true });
   });
-  for (;;) {
+  await until(async () => {
     assert.equal(prometheus.exitCode, null, 'prometheus has ended');
-    const ready = await fetch(`http://${address}/-/ready`).catch(() => undefined);
-    if (ready?.ok) return `http://${address}`;
-    await pause(50);
-  }
-}
-
-/** Prometheus takes no port 0, so one is asked for and given back just before. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
+    return (await fetch(`http://${address}/-/ready`).catch(() => undefined))?.ok;
+  });
+  return `http://${address}`;
 }

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Sockets } from '../../src/process/sockets.ts';
+import { atEnd } from '../support/end.ts';
 import { CLI } from './command.ts';
 import { named, Site, scratch, shop } from './site.ts';
 
@@ -14,7 +15,7 @@ async function activate(t: TestContext, configPath: string, fds: readonly number
     stdio: ['ignore', 'pipe', 'inherit', ...fds],
   });
   const site = new Site(child, configPath);
-  t.after(async () => {
+  atEnd(t, async () => {
     child.kill('SIGKILL');
     await site.closed;
   });
@@ -23,7 +24,7 @@ async function activate(t: TestContext, configPath: string, fds: readonly number
 
 test('a socket that systemd passes is served, and outlives the process: nobody is refused in a restart', async (t) => {
   const sockets = new Sockets();
-  t.after(() => sockets.closeAll());
+  atEnd(t, () => sockets.closeAll());
   const socket = await sockets.open('127.0.0.1:0');
   const surplus = await sockets.open('127.0.0.1:0');
   const configPath = join(await scratch(t), 'spillway.json');

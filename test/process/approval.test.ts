@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { RolloutList } from '../../src/model/api.ts';
+import { eventually, once } from '../support/patience.ts';
 import { spillway } from './command.ts';
 import { named, origin, scratch, shop, startSite } from './site.ts';
 
 test('a link that came with a notification approves once, even across a restart', async (t) => {
   const notices: { news: string; links?: { gate: string; url: string }[] }[] = [];
-  let heard = (): void => {};
   const receiver = await origin(t, async (request, response) => {
     notices.push(JSON.parse(await text(request)));
     response.end();
-    heard();
   });
   const store = `file:${await scratch(t)}`;
   const admin = {
@@ -50,10 +48,7 @@ test('a link that came with a notification approves once, even across a restart'
   ];
   const started = await spillway(args, { SPILLWAY_ADMIN: first.admin });
   assert.equal(started.code, 0, started.err);
-  while (!notices.some(({ news }) => news === 'approval'))
-    await new Promise<void>((resolve) => {
-      heard = resolve;
-    });
+  await eventually('the notice', () => notices.some(({ news }) => news === 'approval'));
   const { links } = notices.find(({ news }) => news === 'approval')!;
   const { pathname, search } = new URL(links![0]!.url);
   first.child.kill('SIGKILL');

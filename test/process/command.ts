@@ -11,11 +11,16 @@ export interface Outcome {
   readonly err: string;
 }
 
+/** Longer than any verb takes that a test runs, ms. */
+const LIMIT = 300_000;
+
 /** Runs one verb in a process of its own, to its end. */
 export async function spillway(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: LIMIT,
+    killSignal: 'SIGKILL',
   });
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);

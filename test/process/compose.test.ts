@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
 import type { Change } from '../../src/model/record.ts';
+import { atEnd } from '../support/end.ts';
 import { need } from '../support/need.ts';
-import { atLast } from '../support/patience.ts';
+import { atLast, once } from '../support/patience.ts';
 import { CLI } from './command.ts';
 import { scratch } from './site.ts';
 
@@ -107,7 +107,7 @@ class Topology {
   static async start(t: TestContext): Promise<Topology> {
     const { services } = parse(await readFile('docker-compose.yml', 'utf8'), { merge: true }) as Compose;
     const topology = new Topology(Object.keys(services), await scratch(t), (what) => t.diagnostic(what));
-    t.after(async () => {
+    atEnd(t, async () => {
       for (const name of topology.#children.keys()) await topology.kill(name);
     });
     await cp('config/alerts.yml', join(topology.#folder, 'alerts.yml'));

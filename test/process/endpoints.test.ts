@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import type { RolloutView, ServiceView } from '../../src/model/api.ts';
 import type { EndpointView } from '../../src/model/health.ts';
 import type { ServiceConfig } from '../../src/model/state.ts';
+import { atEnd } from '../support/end.ts';
+import { once, patiently, until } from '../support/patience.ts';
 import { CLI } from './command.ts';
-import { freeEndpoints, origin, type Site, shop, startSite, until } from './site.ts';
+import { freeEndpoints, origin, type Site, shop, startSite } from './site.ts';
 
 /** A sample version in a process of its own. */
 async function child(t: TestContext, name: string, endpoint: string): Promise<ChildProcess> {
   const process_ = spawn(process.execPath, [CLI, 'sample', name, endpoint], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(() => process_.kill('SIGKILL'));
+  atEnd(t, () => process_.kill('SIGKILL'));
   await once(process_.stdout, 'data');
   return process_;
 }
@@ -90,9 +91,9 @@ test('killing one endpoint of two costs requests under way no more than themselv
   const { site, children, endpoints } = await open(t);
   await stands(site, 'stable', endpoints.one, 'up');
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-  t.after(() => agent.destroy());
+  atEnd(t, () => agent.destroy());
   const ask = () =>
-    new Promise<number>((resolve) => {
+    patiently<number>('an answer', (resolve) => {
       get(site.proxy, { agent }, (answer) => {
         answer.resume();
         answer.once('end', () => resolve(answer.statusCode!));
@@ -113,23 +114,23 @@ test('killing one endpoint of two costs requests under way no more than themselv
       if (began) late++;
     }
   });
-  await until(async () => asked > 200 || undefined);
+  await until(async () => asked > 200);
   children.two.kill('SIGKILL');
   await stands(site, 'stable', endpoints.two, 'down');
   known = true;
   const before = asked;
-  await until(async () => asked > before + 300 || undefined);
+  await until(async () => asked > before + 300);
   children.two = await child(t, 'two again', endpoints.two);
   await stands(site, 'stable', endpoints.two, 'up');
   const returned = asked;
-  await until(async () => asked > returned + 100 || undefined);
+  await until(async () => asked > returned + 100);
   over = true;
   await Promise.all(clients);
   t.diagnostic(`${asked} requests, ${failed} failed, ${late} of them after it was known`);
   assert.ok(failed <= 8, `${failed} failed, and only eight can have been under way`);
   assert.equal(late, 0);
   // A worker that was refused there avoids it for another second.
-  await until(async () => (await bodies(site, 10)).has('hello from two again') || undefined);
+  await until(async () => (await bodies(site, 10)).has('hello from two again'));
 });
 
 test('an endpoint that fails again and again is left alone by all workers, for a time, without any probes', async (t) => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { FleetView, RolloutStart, RolloutView } from '../../src/model/api.ts';
 import type { AuditEntry, Change } from '../../src/model/record.ts';
+import { atEnd } from '../support/end.ts';
+import { until } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
-import { named, resumeSite, type Site, shop, startSite, until } from './site.ts';
+import { named, resumeSite, type Site, shop, startSite } from './site.ts';
 import { Visitors } from './visitors.ts';
 
 const LEASE = 1_000;
@@ -11,7 +13,7 @@ const LEASE = 1_000;
 /** A Redis, and replicas that share it. */
 async function fleetOf(t: TestContext, names: readonly string[]) {
   const redis = await RedisServer.start();
-  t.after(() => redis.stop());
+  atEnd(t, () => redis.stop());
   const [stable, canary] = [await named(t, 'stable'), await named(t, 'canary')];
   const start = (replica: string): Promise<Site> =>
     startSite(
@@ -29,7 +31,7 @@ async function fleetOf(t: TestContext, names: readonly string[]) {
   for (const site of all)
     await until(async () => {
       const { replicas, leader } = await view(site);
-      return replicas.length === names.length && leader !== undefined ? true : undefined;
+      return replicas.length === names.length && leader !== undefined;
     });
   return { redis, sites: all, site: (name: string) => sites.get(name)! };
 }
@@ -86,7 +88,7 @@ test('any replica takes a command, and the receipt is of all', async (t) => {
   assert.equal(half.receipt?.live, false);
   assert.deepEqual(half.receipt?.fleet?.missing, [frozen]);
   site(frozen).child.kill('SIGCONT');
-  await until(async () => ((await weightAt(site(frozen))) === 30 ? true : undefined));
+  await until(async () => (await weightAt(site(frozen))) === 30);
 });
 
 test('when the leader is killed another goes on with the rollout, and nothing is decided twice', async (t) => {
@@ -108,17 +110,17 @@ test('when the leader is killed another goes on with the rollout, and nothing is
   });
   assert.equal(status, 200, JSON.stringify(json));
   const id = json.rollout!.id;
-  await until(async () => ((await weightAt(other))! >= 10 ? true : undefined));
+  await until(async () => (await weightAt(other))! >= 10);
   first.child.kill('SIGKILL');
   const died = performance.now();
   await until(async () => {
     const { replicas } = await view(other);
-    return replicas.some(({ leads, replica }) => leads && replica !== leader) ? true : undefined;
+    return replicas.some(({ leads, replica }) => leads && replica !== leader);
   });
   const took = performance.now() - died;
   t.diagnostic(`another leads after ${took.toFixed(0)} ms of a lease of ${LEASE}`);
   // It goes on, step by step.
-  await until(async () => ((await weightAt(other)) === 50 ? true : undefined));
+  await until(async () => (await weightAt(other)) === 50);
   const { json: rollout } = await ask<RolloutView>(other, 'GET', `/v1/rollouts/${id}`);
   assert.equal(rollout.phase.at, 'stepping', rollout.status);
   const entries = await chain(other);
@@ -141,7 +143,7 @@ test('without Redis all is served on, a rollback works where it is asked for, an
 
   // Everything else waits, says so, and the requests go on.
   assert.equal((await weigh(site('b'), 90)).status, 503);
-  await until(async () => ((await view(site('b'))).store.up ? undefined : true));
+  await until(async () => !(await view(site('b'))).store.up);
   assert.equal((await weigh(site('b'), 90)).status, 503);
   const ready = await ask<{ degraded?: string }>(site('b'), 'GET', '/ready');
   assert.equal(ready.status, 200);
@@ -154,7 +156,7 @@ test('without Redis all is served on, a rollback works where it is asked for, an
   for (const each of [site('a'), site('b')])
     await until(async () => {
       const { store } = await view(each);
-      return store.up && (await weightAt(each)) === 0 ? true : undefined;
+      return store.up && (await weightAt(each)) === 0;
     });
   await chain(site('b'));
 });
@@ -164,9 +166,8 @@ test('a Redis that lost its data is given the newest truth, and never the first 
   assert.equal((await weigh(site('a'), 25)).status, 200);
   const { revision } = await site('b').status();
   await redis.restart();
-  for (const each of [site('a'), site('b')])
-    await until(async () => ((await view(each)).store.up ? true : undefined));
-  await until(async () => ((await weigh(site('b'), 35)).status === 200 ? true : undefined));
+  for (const each of [site('a'), site('b')]) await until(async () => (await view(each)).store.up);
+  await until(async () => (await weigh(site('b'), 35)).status === 200);
   assert.equal((await site('b').status()).revision, revision + 1);
   assert.equal(await weightAt(site('a')), 35);
 });
@@ -188,11 +189,11 @@ test('a leader that was frozen finds that another leads, and changes nothing any
   assert.equal(status, 200, JSON.stringify(json));
   first.child.kill('SIGSTOP');
   await until(async () =>
-    (await view(other)).replicas.some(({ leads, replica }) => leads && replica !== leader) ? true : undefined,
+    (await view(other)).replicas.some(({ leads, replica }) => leads && replica !== leader),
   );
   first.child.kill('SIGCONT');
-  await until(async () => ((await weightAt(other)) === 40 ? true : undefined));
-  await until(async () => ((await weightAt(first)) === 40 ? true : undefined));
+  await until(async () => (await weightAt(other)) === 40);
+  await until(async () => (await weightAt(first)) === 40);
   const entries = await chain(first);
   const moves = entries.flatMap(({ transitions = [] }) => transitions.map(({ seq }) => seq));
   assert.deepEqual(moves, [...new Set(moves)], 'nothing is decided twice');
@@ -218,7 +219,7 @@ test('a replica starts without Redis, with what it saw last', async (t) => {
   assert.equal(await weightAt(again), 15);
   assert.equal((await again.get()).status, 200);
   await redis.restart();
-  await until(async () => ((await weigh(again, 16)).status === 200 ? true : undefined));
+  await until(async () => (await weigh(again, 16)).status === 200);
 });
 
 test('a replica that hands over to a successor stays one of the fleet, with its evidence and without a failed request', async (t) => {
@@ -233,7 +234,7 @@ test('a replica that hands over to a successor stays one of the fleet, with its 
     policy: { mode: 'request', onWorse: 'notify' },
   });
   assert.equal(status, 200, JSON.stringify(json));
-  await until(async () => ((await weightAt(first))! >= 50 ? true : undefined));
+  await until(async () => (await weightAt(first))! >= 50);
 
   first.child.kill('SIGUSR2');
   await first.logged('all is finished');
@@ -243,15 +244,13 @@ test('a replica that hands over to a successor stays one of the fleet, with its 
     const seen = await view(other);
     const living = seen.replicas.filter(({ id, silent }) => id !== old && !silent);
     const names = living.map(({ replica }) => replica).sort();
-    return seen.leader !== undefined && seen.replicas.length === 2 && names.join() === 'a,b'
-      ? true
-      : undefined;
+    return seen.leader !== undefined && seen.replicas.length === 2 && names.join() === 'a,b';
   });
   await until(async () => {
     const { json: rollout } = await ask<RolloutView>(other, 'GET', `/v1/rollouts/${json.rollout!.id}`);
-    return rollout.phase.at === 'promoted' ? true : undefined;
+    return rollout.phase.at === 'promoted';
   });
-  await until(async () => ((await weightAt(first)) === 100 ? true : undefined));
+  await until(async () => (await weightAt(first)) === 100);
   for (const load of loads) {
     await load.stop();
     assert.deepEqual(load.failures, []);

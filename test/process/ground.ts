@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -7,6 +6,8 @@ import type { TestContext } from 'node:test';
 import type { RolloutList, RolloutView } from '../../src/model/api.ts';
 import type { Config } from '../../src/model/settings.ts';
 import type { ServiceConfig } from '../../src/model/state.ts';
+import { atEnd } from '../support/end.ts';
+import { once } from '../support/patience.ts';
 import { spillway } from './command.ts';
 import { type Site, scratch, shop, startSite } from './site.ts';
 import { Traffic } from './traffic.ts';
@@ -40,7 +41,7 @@ export async function version(
       else response.end();
     }).listen(0, "127.0.0.1", function () { console.log(this.address().port); });`;
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(async () => {
+  atEnd(t, async () => {
     if (child.kill('SIGKILL')) await once(child, 'close');
   });
   const [port] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { notLive, notReady } from '../../src/process/health.ts';
-import { named, shop, startSite, until } from './site.ts';
+import { until } from '../support/patience.ts';
+import { named, shop, startSite } from './site.ts';
 
 const ALL_WELL = { alive: 2, serving: 2, silent: 0, vacant: 0 };
 
@@ -44,8 +45,8 @@ test('while all workers are frozen the primary says so, and takes it back as soo
   assert.match(dead.text, /No worker is alive: \d /);
   assert.match((await ask('/ready')).text, /No worker accepts connections: /);
   thaw(workers[0]!.pid);
-  await until(async () => ((await ask('/live')).status === 200 ? true : undefined));
-  await until(async () => ((await ask('/ready')).status === 200 ? true : undefined));
+  await until(async () => (await ask('/live')).status === 200);
+  await until(async () => (await ask('/ready')).status === 200);
   thaw(workers[1]!.pid);
   assert.equal((await site.get()).text, 'stable');
 });

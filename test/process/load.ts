@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
+import { eventually, once } from '../support/patience.ts';
 import { connect, type Peer } from '../support/peer.ts';
 import { connectSecurely } from '../support/secure.ts';
 
@@ -45,8 +45,7 @@ export class Load {
   }
 
   async answered(count: number): Promise<void> {
-    while (this.total < count && this.failures.length === 0)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(`${count} answers`, () => this.total >= count || this.failures.length > 0);
   }
 
   async stop(): Promise<void> {

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { LogFile } from '../../src/process/logger.ts';
+import { atEnd } from '../support/end.ts';
 
 async function scratch(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-log-'));
-  t.after(() => rm(directory, { recursive: true }));
+  atEnd(t, () => rm(directory, { recursive: true }));
   return directory;
 }
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
-import { named, scratch, shop, startSite, until } from './site.ts';
+import { until } from '../support/patience.ts';
+import { named, scratch, shop, startSite } from './site.ts';
 
 test('systemd is told when Spillway is ready, when it reloads and has, even by a bad file, and when it stops', async (t) => {
   const directory = await scratch(t);

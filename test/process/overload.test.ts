@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { request, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { origin, type Site, shop, startSite, until } from './site.ts';
+import { atEnd } from '../support/end.ts';
+import { once, until, within } from '../support/patience.ts';
+import { origin, type Site, shop, startSite } from './site.ts';
 
 const run = promisify(execFile);
 
+interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+}
+
 /** One GET on a connection of its own. */
-function get(url: string): Promise<{ readonly status: number; readonly retryAfter: string | undefined }> {
-  return new Promise((resolve, reject) => {
+function get(url: string): Promise<Answer> {
+  const answered = new Promise<Answer>((resolve, reject) => {
     const asked = request(url, { agent: false }, (answer) => {
       answer.resume();
       answer.on('error', reject);
@@ -23,6 +29,7 @@ function get(url: string): Promise<{ readonly status: number; readonly retryAfte
     asked.on('error', reject);
     asked.end();
   });
+  return within('an answer', answered);
 }
 
 async function metrics(site: Site): Promise<string> {
@@ -43,18 +50,18 @@ test('with no room for more connections every client is answered: by its version
   // 128 less 96 for other things, half of it for clients: 16 a worker. Whichever is full leaves the rest to the other.
   await until(async () => {
     answers.push(ask());
-    return held.length === 32 ? true : undefined;
+    return held.length === 32;
   });
   await until(async () =>
-    (await site.status()).workers.every(({ overloaded }) => overloaded === 'descriptors') ? true : undefined,
+    (await site.status()).workers.every(({ overloaded }) => overloaded === 'descriptors'),
   );
   await site.logged('too much to bear: no new connections');
   for (let i = 0; i < 20; i++) answers.push(ask());
-  await until(async () => (statuses.length === answers.length - 32 ? true : undefined));
+  await until(async () => statuses.length === answers.length - 32);
   assert.deepEqual(new Set(statuses), new Set([503]));
   await until(async () => {
     const shed = /^spillway_connections_shed_total\{reason="descriptors"\} (\d+)$/m.exec(await metrics(site));
-    return Number(shed?.[1]) === statuses.length ? true : undefined;
+    return Number(shed?.[1]) === statuses.length;
   });
   assert.match(await metrics(site), /^spillway_overload_pressure\{worker="1",resource="descriptors"\} 1$/m);
   for (const response of held) response.end('served');
@@ -62,9 +69,9 @@ test('with no room for more connections every client is answered: by its version
   assert.equal(statuses.filter((status) => status === 200).length, 32);
 
   await site.logged('new connections are taken again');
-  const next = until(async () => ((await get(site.proxy)).status === 200 ? true : undefined));
+  const next = until(async () => (await get(site.proxy)).status === 200);
   const served = held.length;
-  await until(async () => (held.length > served ? true : undefined));
+  await until(async () => held.length > served);
   for (const response of held.slice(served)) response.end();
   await next;
 });
@@ -118,7 +125,7 @@ test('a worker with more memory in use than it may have turns newcomers away, un
   await until(() => worker('memory'));
   assert.deepEqual(await get(site.proxy), { status: 503, retryAfter: '1' });
   await until(async () =>
-    /^spillway_connections_shed_total\{reason="memory"\} 1$/m.test(await metrics(site)) ? true : undefined,
+    /^spillway_connections_shed_total\{reason="memory"\} 1$/m.test(await metrics(site)),
   );
   process.kill(pid, 'SIGUSR2');
   await until(() => worker(undefined));
@@ -145,16 +152,16 @@ test('when the system has no descriptor left, who is served is served, and nobod
   const most = (await open()) + 10;
   await run('prlimit', [`--pid=${pid}`, `--nofile=${most}:${most}`]);
   const crowd = Array.from({ length: 60 }, () => client().on('error', () => {}));
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of [idle, ...crowd]) socket.destroy();
   });
-  await until(async () => ((await open()) >= most ? true : undefined));
+  await until(async () => (await open()) >= most);
   // The worker has looked at itself meanwhile, which takes descriptors too.
   await until(async () => {
     const told = /^spillway_overload_pressure\{worker="1",resource="descriptors"\} (\S+)$/m.exec(
       await metrics(site),
     );
-    return Number(told?.[1]) > 12 / 100_000 ? true : undefined;
+    return Number(told?.[1]) > 12 / 100_000;
   });
 
   const heard = { text: '' };
@@ -164,11 +171,11 @@ test('when the system has no descriptor left, who is served is served, and nobod
   const ask = async (answer: RegExp) => {
     heard.text = '';
     idle.write('GET / HTTP/1.1\r\nhost: shop.example\r\n\r\n');
-    await until(async () => (answer.test(heard.text) ? true : undefined));
+    await until(async () => answer.test(heard.text));
   };
   await ask(/^HTTP\/1\.1 503 .*"fault":"exhausted"/s);
   for (const socket of crowd) socket.destroy();
-  await until(async () => ((await open()) < most - 2 ? true : undefined));
+  await until(async () => (await open()) < most - 2);
   await ask(/^HTTP\/1\.1 200 .*served$/s);
   assert.equal((await site.get()).text, 'served');
 });

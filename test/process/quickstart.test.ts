@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { atEnd } from '../support/end.ts';
 import { need } from '../support/need.ts';
+import { once } from '../support/patience.ts';
 import { CLI, spillway } from './command.ts';
 import { freeEndpoints, named, scratch } from './site.ts';
 
@@ -29,10 +30,8 @@ test('the commands that quickstart prints show the split, shift it, and roll bac
   const child = spawn(process.execPath, [CLI, 'quickstart', '--config', path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const closed = once(child, 'close');
-  t.after(async () => {
-    child.kill('SIGKILL');
-    await closed;
+  atEnd(t, async () => {
+    if (child.kill('SIGKILL')) await once(child, 'close');
   });
 
   const commands: string[] = [];
@@ -57,6 +56,7 @@ test('the commands that quickstart prints show the split, shift it, and roll bac
   assert.deepEqual(back.split.weights, { stable: 100, canary: 0 });
   assert.match(await shell(show), /^ *20 hello from stable \(v1\)\n$/);
 
+  const closed = once(child, 'close');
   child.kill('SIGINT');
   assert.deepEqual(await closed, [0, null]);
 });

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { atEnd } from '../support/end.ts';
+import { once, until } from '../support/patience.ts';
 import { CLI } from './command.ts';
 import { Load } from './load.ts';
-import { freeEndpoints, named, shop, startSite, until } from './site.ts';
+import { freeEndpoints, named, shop, startSite } from './site.ts';
 
 /** A sample version in a process of its own, answering. */
 async function sample(t: TestContext, name: string) {
   const [endpoint] = await freeEndpoints(1);
   const child = spawn(process.execPath, [CLI, 'sample', name, endpoint!], { stdio: 'ignore' });
-  const gone = once(child, 'exit');
-  t.after(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   await until(() => fetch(`http://${endpoint}/`).catch(() => undefined));
-  return { endpoint: endpoint!, child, gone };
+  return { endpoint: endpoint!, child };
 }
 
 test('a candidate killed under load costs the clients of GETs nothing', async (t) => {
@@ -25,13 +25,14 @@ test('a candidate killed under load costs the clients of GETs nothing', async (t
     services: { shop: { ...service!, weights: { stable: 10, canary: 90 }, rescue: { to: 'stable' } } },
   });
   const load = new Load(site.proxy);
-  t.after(() => load.stop());
+  atEnd(t, () => load.stop());
   await load.start();
   await load.answered(500);
   assert.ok(load.versions.get('canary')! > 0, 'the canary has traffic');
 
+  const gone = once(canary.child, 'exit');
   canary.child.kill('SIGKILL');
-  await canary.gone;
+  await gone;
   await load.answered(load.total + 1000);
   await load.stop();
   assert.deepEqual(load.failures, []);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DecisionList, RolloutList } from '../../src/model/api.ts';
+import { once, until } from '../support/patience.ts';
 import { spillway } from './command.ts';
 import { newest, RATE, read, start, underTraffic, version } from './ground.ts';
-import { freeEndpoints, named, type Site, scratch, shop, startSite, until } from './site.ts';
+import { freeEndpoints, named, type Site, scratch, shop, startSite } from './site.ts';
 
 /** What rolled it back can be judged again as it was, and by a policy that would have waited. */
 async function simulates(t: TestContext, site: Site, id: string): Promise<void> {
@@ -161,7 +161,7 @@ test('a candidate whose users refund more is rolled back on what is posted of th
       });
       answer = await posted.text();
     }
-    return (await newest(site)).phase.at === 'rolledBack' || undefined;
+    return (await newest(site)).phase.at === 'rolledBack';
   });
   const { phase } = await newest(site);
   assert.match(phase.at === 'rolledBack' ? phase.says : '', /^Worse: refunds is decided/, answer);
@@ -201,7 +201,7 @@ test('a candidate whose process is killed is rolled back, and no GET of its user
   const { site, traffic } = await underTraffic(t, stable.endpoint, canary.endpoint, {}, { rescue });
   const started = await start(t, site, { strategy: FIVE });
   assert.equal(started.code, 0, started.err);
-  await until(async () => ((traffic.versions.get('canary')?.requests ?? 0) > 0 ? true : undefined));
+  await until(async () => (traffic.versions.get('canary')?.requests ?? 0) > 0);
   canary.child.kill('SIGKILL');
   const killed = performance.now();
   const env = { SPILLWAY_ADMIN: site.admin };

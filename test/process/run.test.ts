@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -8,8 +7,10 @@ import { type TestContext, test } from 'node:test';
 import type { Change } from '../../src/model/record.ts';
 import type { Config } from '../../src/model/settings.ts';
 import { runSpillway } from '../../src/process/run.ts';
+import { atEnd } from '../support/end.ts';
+import { once, until } from '../support/patience.ts';
 import { spillway } from './command.ts';
-import { freeEndpoints, named, origin, type Site, scratch, shop, startSite, until } from './site.ts';
+import { freeEndpoints, named, origin, type Site, scratch, shop, startSite } from './site.ts';
 
 test('a request is served by a worker, and the command line shifts, shows and rolls back', async (t) => {
   const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
@@ -41,7 +42,7 @@ test('a worker that is killed is replaced while the other serves, and what it co
   const site = await startSite(t, shop(await named(t, 'stable'), await named(t, 'canary')));
   for (let i = 0; i < 20; i++) assert.equal((await site.get()).status, 200);
   const counted = async () => (await site.status()).services[0]!.versions['stable']!.totals.requests;
-  await until(async () => ((await counted()) === 20 ? true : undefined));
+  await until(async () => (await counted()) === 20);
 
   const before = (await site.status()).workers;
   assert.equal(before.length, 2);
@@ -69,7 +70,7 @@ test('a worker that hangs is ended and replaced', async (t) => {
   assert.equal(pid, victim!.pid);
   await until(async () => {
     const { workers } = await site.status();
-    return workers.length === 2 && workers.every((each) => each.pid !== pid) ? true : undefined;
+    return workers.length === 2 && workers.every((each) => each.pid !== pid);
   });
   assert.equal((await site.get()).text, 'stable');
 });
@@ -108,7 +109,7 @@ test('reloading takes over what the file changes, and leaves the live weights', 
 
   const { services } = shop(await named(t, 'stable 2'), await named(t, 'canary 2'));
   await site.reload({ ...config, services, limits: { targetBytes: 64 } }, 'the config is reloaded');
-  await until(async () => ((await site.get()).text === 'canary 2' ? true : undefined));
+  await until(async () => (await site.get()).text === 'canary 2');
   assert.equal((await site.status()).services[0]!.versions['canary']!.weight, 100);
   assert.equal((await site.get(`/${'x'.repeat(100)}`)).status, 414);
 });
@@ -147,7 +148,7 @@ test('reloading opens and closes listeners, and those that stay miss nothing', a
 
   await site.reload(config, 'the config is reloaded');
   assert.equal((await site.get()).status, 200);
-  await until(async () => ((await refuses(`http://${second}`)) ? true : undefined));
+  await until(() => refuses(`http://${second}`));
   await assert.rejects(stat(path.slice('unix:'.length)), { code: 'ENOENT' });
 
   const taken = [...config.listen, { address: site.admin.slice('http://'.length) }];
@@ -193,8 +194,8 @@ async function halfAnswered(t: TestContext) {
 test('on SIGTERM what is in flight is finished, nothing new is accepted, and the exit code is 0', async (t) => {
   const { site, answer, finish } = await halfAnswered(t);
   site.child.kill('SIGTERM');
-  await until(async () => ((await fetch(`${site.admin}/ready`)).status === 503 ? true : undefined));
-  await until(async () => ((await refuses(site.proxy)) ? true : undefined));
+  await until(async () => (await fetch(`${site.admin}/ready`)).status === 503);
+  await until(() => refuses(site.proxy));
   finish();
   assert.equal(await answer.text(), 'halfdone');
   assert.equal(await site.closed, 0);
@@ -209,7 +210,7 @@ test('with notice given, SIGTERM turns /ready to 503 while new connections are s
     return site;
   };
   const long = await open(600_000);
-  await until(async () => ((await fetch(`${long.admin}/ready`)).status === 503 ? true : undefined));
+  await until(async () => (await fetch(`${long.admin}/ready`)).status === 503);
   assert.equal(await refuses(long.proxy), false);
   assert.equal((await long.get()).text, 'stable');
   long.child.kill('SIGTERM');
@@ -229,7 +230,7 @@ test('a second signal ends at once', async (t) => {
 test('workers that lose their primary finish what is in flight, and end', async (t) => {
   const { site, answer, finish } = await halfAnswered(t);
   site.child.kill('SIGKILL');
-  await until(async () => ((await refuses(site.proxy)) ? true : undefined));
+  await until(() => refuses(site.proxy));
   finish();
   assert.equal(await answer.text(), 'halfdone');
   // The workers share the output of the primary: it closes when the last of them is gone.
@@ -239,7 +240,7 @@ test('workers that lose their primary finish what is in flight, and end', async 
 test('an address that is taken ends the start with the cure, and leaves no process behind', async (t) => {
   const holder = createServer().listen(0, '127.0.0.1');
   await once(holder, 'listening');
-  t.after(() => holder.close());
+  atEnd(t, () => holder.close());
   const address = `127.0.0.1:${(holder.address() as AddressInfo).port}`;
   const { services } = shop('127.0.0.1:9', '127.0.0.1:9');
   const free = '127.0.0.1:0';
@@ -273,7 +274,7 @@ test('without workers the primary serves by itself: same requests, same receipts
     log: { level: 'error' },
   });
   const running = await runSpillway({ config, base: await scratch(t) });
-  t.after(() => running.stop());
+  atEnd(t, () => running.stop());
   const get = async () => (await fetch(`http://${running.addresses[0]}`)).text();
   assert.equal(await get(), 'stable');
   const change = await fetch(`http://${running.admin}/v1/services/shop/weights?timeout=30s`, {

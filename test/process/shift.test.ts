@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Change } from '../../src/model/record.ts';
+import { atEnd } from '../support/end.ts';
 import { CLIENTS, Load } from './load.ts';
 import { origin, shop, startSite } from './site.ts';
 
@@ -16,7 +17,7 @@ test('a hundred shifts and a rollback under load: no request fails, none reaches
     });
   const site = await startSite(t, shop(await count('stable'), await count('canary')));
   const load = new Load(site.proxy);
-  t.after(() => load.stop());
+  atEnd(t, () => load.stop());
   await load.start();
 
   const put = async (canary: number) => {

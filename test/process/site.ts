@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { once as hear } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
@@ -9,12 +9,14 @@ import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import type { ServiceList } from '../../src/model/api.ts';
 import type { Config } from '../../src/model/settings.ts';
+import { atEnd } from '../support/end.ts';
+import { eventually, once } from '../support/patience.ts';
 import { CLI } from './command.ts';
 
 /** A directory that is gone after the test. */
 export async function scratch(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-test-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  atEnd(t, () => rm(directory, { recursive: true, force: true }));
   return directory;
 }
 
@@ -37,7 +39,7 @@ export async function origin(t: TestContext, listener: RequestListener): Promise
   const server = createServer(listener);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     server.close();
     server.closeAllConnections();
   });
@@ -77,7 +79,6 @@ export class Site {
   readonly child: ChildProcess;
   readonly configPath: string;
   readonly lines: Line[] = [];
-  readonly #logged = new EventEmitter();
   #over = false;
   /** The exit code, once the process and all of its workers have let go of the output. */
   readonly closed: Promise<number | null>;
@@ -87,11 +88,8 @@ export class Site {
   constructor(child: ChildProcess, configPath: string) {
     this.child = child;
     this.configPath = configPath;
-    createInterface({ input: child.stdout! }).on('line', (text) => {
-      this.lines.push(JSON.parse(text));
-      this.#logged.emit('line');
-    });
-    this.closed = once(child, 'close').then(([code]) => {
+    createInterface({ input: child.stdout! }).on('line', (text) => this.lines.push(JSON.parse(text)));
+    this.closed = hear(child, 'close').then(([code]) => {
       this.#over = true;
       return code;
     });
@@ -99,12 +97,11 @@ export class Site {
 
   /** The first line with this message from line `from` on, as soon as there is one. */
   async logged(msg: string, from = 0): Promise<Line> {
-    for (;;) {
-      const line = this.lines.slice(from).find((each) => each.msg === msg);
-      if (line !== undefined) return line;
-      if (this.#over) throw new Error(`it ended without saying "${msg}"`);
-      await Promise.race([once(this.#logged, 'line'), this.closed]);
-    }
+    const found = () => this.lines.slice(from).find((each) => each.msg === msg);
+    await eventually(`"${msg}" in the log`, () => found() !== undefined || this.#over);
+    const line = found();
+    if (line === undefined) throw new Error(`it ended without saying "${msg}"`);
+    return line;
   }
 
   /** Where it says it listens. */
@@ -128,15 +125,6 @@ export class Site {
   async status(): Promise<ServiceList> {
     const answer = await fetch(`${this.admin}/v1/services`);
     return (await answer.json()) as ServiceList;
-  }
-}
-
-/** Looks again and again until `look` finds something. For what no event tells, such as another process. */
-export async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
@@ -170,7 +158,7 @@ export async function resumeSite(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const site = new Site(child, configPath);
-  t.after(async () => {
+  atEnd(t, async () => {
     site.child.kill('SIGKILL');
     // Successors outlive it, and share its output.
     for (const { msg, pid } of site.lines) if (msg === 'a successor is started') end(pid as number);

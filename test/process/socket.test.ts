@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { access, rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { clearStale } from '../../src/process/socket.ts';
+import { atEnd } from '../support/end.ts';
+import { once } from '../support/patience.ts';
 import { scratch } from './site.ts';
 
 async function listening(t: TestContext, path: string) {
   const server = createServer().listen(path);
   await once(server, 'listening');
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   return server;
 }
 

@@ -7,7 +7,9 @@ import { systemClock } from '../../src/process/clock.ts';
 import { Speeches } from '../../src/process/speeches.ts';
 import { Authority } from '../support/certificates.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 import { always, Origin } from '../support/origin.ts';
+import { patiently } from '../support/patience.ts';
 import { connectSecurely } from '../support/secure.ts';
 import { get, Site } from '../support/site.ts';
 
@@ -53,7 +55,7 @@ test('sessions are resumed at any worker until their key has had its 12 hours, a
   const { certFile: cert, keyFile: key } = ca.issue('DNS:a.example');
   const clock = new HandClock();
   const speeches = new Speeches(clock, silent);
-  t.after(() => speeches.close());
+  atEnd(t, () => speeches.close());
   const address = '127.0.0.1:443';
   const listener = { address, tls: { certificates: [{ cert, key }] } };
   speeches.adopt(speeches.read([{ listener, socket: { address } }]));
@@ -86,7 +88,7 @@ test('sessions are resumed at any worker until their key has had its 12 hours, a
 
   const sealed = speeches.all[address]!.tls!.ticketKey;
   clock.wind(12 * 3_600_000 + 1);
-  await new Promise<void>((resolve) => speeches.watch(resolve));
+  await patiently<void>('a new key', (resolve) => speeches.watch(resolve));
   assert.notEqual(speeches.all[address]!.tls!.ticketKey, sealed);
   for (const worker of [first, second]) worker.plane.speak({ [worker.address]: speeches.all[address]! });
 

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { named, shop, startSite, until } from './site.ts';
+import { atEnd } from '../support/end.ts';
+import { once, until } from '../support/patience.ts';
+import { named, shop, startSite } from './site.ts';
 
 /** A version that says back what it hears. */
 async function echo(t: TestContext): Promise<string> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   server.on('connection', (socket) => socket.on('message', (data, binary) => socket.send(data, { binary })));
   await once(server, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of server.clients) socket.terminate();
     server.close();
   });
@@ -35,13 +36,13 @@ test('WebSockets outlive a shift of weight, and a rollback asks their clients to
 
   await ask('PUT', 'weights', { weights: { stable: 0, canary: 100 } });
   const sockets = Array.from({ length: 10 }, () => new WebSocket(site.proxy.replace('http', 'ws')));
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of sockets) socket.terminate();
   });
   await Promise.all(sockets.map((socket) => once(socket, 'open')));
   await until(async () => {
     const text = await (await fetch(`${site.admin}/metrics`)).text();
-    return text.includes('spillway_open_streams{service="shop",version="canary"} 10') ? true : undefined;
+    return text.includes('spillway_open_streams{service="shop",version="canary"} 10');
   });
 
   await ask('PUT', 'weights', { weights: { stable: 100, canary: 0 } });

@@ -6,9 +6,10 @@ import { promisify } from 'node:util';
 import type { Config } from '../../src/model/settings.ts';
 import { Authority, type Filed } from '../support/certificates.ts';
 import { need } from '../support/need.ts';
+import { until } from '../support/patience.ts';
 import { connectSecurely } from '../support/secure.ts';
 import { Load } from './load.ts';
-import { named, type Site, shop, startSite, until } from './site.ts';
+import { named, type Site, shop, startSite } from './site.ts';
 
 const run = promisify(execFile);
 
@@ -56,7 +57,7 @@ async function shown(site: Site, ca: Authority, name: string): Promise<void> {
   await until(async () => {
     const names = new Set<string>();
     for (let turn = 0; turn < ROUND; turn++) names.add(await visit(site, ca));
-    return names.size === 1 && names.has(name) ? true : undefined;
+    return names.size === 1 && names.has(name);
   });
 }
 

@@ -1,5 +1,7 @@
 import { Agent, get } from 'node:http';
 import type { TestContext } from 'node:test';
+import { atEnd } from '../support/end.ts';
+import { eventually } from '../support/patience.ts';
 
 /** How many of a version's requests went how. */
 export interface Tally {
@@ -29,7 +31,7 @@ export class Traffic {
         this.#ask(url, Math.floor(((chance >>> 0) / 2 ** 32) * users));
       }
     }, 10);
-    t.after(() => {
+    atEnd(t, () => {
       clearInterval(this.#timer);
       this.#agent.destroy();
     });
@@ -46,8 +48,8 @@ export class Traffic {
   }
 
   /** Resolves when so many requests have been answered. */
-  async answered(count: number): Promise<void> {
-    while (this.total < count) await new Promise((resolve) => setTimeout(resolve, 20));
+  answered(count: number): Promise<void> {
+    return eventually(`${count} answers`, () => this.total >= count);
   }
 
   #ask(url: string, user: number): void {

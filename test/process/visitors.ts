@@ -1,5 +1,7 @@
 import { Agent, request } from 'node:http';
 import type { TestContext } from 'node:test';
+import { atEnd } from '../support/end.ts';
+import { eventually, patiently } from '../support/patience.ts';
 
 /** Clients that ask one request after the other, some on connections kept alive, some on a new one for each. */
 export class Visitors {
@@ -14,14 +16,13 @@ export class Visitors {
   constructor(t: TestContext, url: string, { kept = 8, fresh = 4 } = {}) {
     this.#url = url;
     for (let i = 0; i < kept + fresh; i++) this.#clients.push(this.#run(i < kept, i));
-    t.after(() => this.stop());
+    atEnd(t, () => this.stop());
   }
 
   /** Resolves when so many more requests have been answered. */
   async more(count: number): Promise<void> {
     const wanted = this.answered + count;
-    while (this.answered < wanted && this.failures.length < 100)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(`${count} answers`, () => this.answered >= wanted || this.failures.length >= 100);
   }
 
   /** Resolves when the last request is over. */
@@ -44,7 +45,7 @@ export class Visitors {
 
   /** Resolves with what went wrong. */
   #ask(agent: Agent, method: string): Promise<string | undefined> {
-    return new Promise((resolve) => {
+    return patiently(`an answer to a ${method}`, (resolve) => {
       const asked = request(this.#url, { agent, method }, (response) => {
         response.resume();
         response.on('error', (fault) => resolve(`${method}: ${fault.message}`));

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import type { RolloutView } from '../../src/model/api.ts';
+import { atEnd } from '../support/end.ts';
+import { once, until } from '../support/patience.ts';
 import { spillway } from './command.ts';
 import { newest, version } from './ground.ts';
-import { named, origin, type Site, shop, startSite, until } from './site.ts';
+import { named, origin, type Site, shop, startSite } from './site.ts';
 
 /** Begins a rollout that only overrides and people move, and tells its id. */
 async function begin(site: Site, bake: object): Promise<string> {
@@ -32,9 +33,8 @@ test('nobody is promoted while the old version does not answer, and the gauge sa
 
   stable.child.kill('SIGKILL');
   const killed = performance.now();
-  const found = <T>(look: (rollout: RolloutView) => T | undefined) =>
-    until(async () => look(await newest(site)));
-  await found(({ rollbackReady }) => (rollbackReady.ready ? undefined : true));
+  const found = <T>(look: (rollout: RolloutView) => T | false) => until(async () => look(await newest(site)));
+  await found(({ rollbackReady }) => !rollbackReady.ready);
   t.diagnostic(`seen ${((performance.now() - killed) / 1000).toFixed(1)} s after stable was killed`);
   assert.equal(await gauge(site), '0');
   const promoted = await spillway(['rollout', 'promote', id, '--all'], env);
@@ -45,10 +45,10 @@ test('nobody is promoted while the old version does not answer, and the gauge sa
   assert.match((await newest(site)).status, /^waiting before promotion for a way back/);
 
   const again = createServer((_request, response) => response.end('stable'));
-  t.after(() => again.close());
+  atEnd(t, () => again.close());
   again.listen(Number(stable.endpoint.split(':')[1]), '127.0.0.1');
   await once(again, 'listening');
-  await found(({ phase }) => (phase.at === 'promoted' ? true : undefined));
+  await found(({ phase }) => phase.at === 'promoted');
 });
 
 test('nor while it accepts connections and passes no probe, though nothing is to be kept on it', async (t) => {

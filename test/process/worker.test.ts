@@ -8,6 +8,7 @@ import type { State } from '../../src/model/state.ts';
 import { systemClock } from '../../src/process/clock.ts';
 import { diffState, type Up } from '../../src/process/messages.ts';
 import { Worker } from '../../src/process/worker.ts';
+import { atEnd } from '../support/end.ts';
 import { named } from './site.ts';
 
 const { proxy } = settingsOf({ listen: [{ address: '127.0.0.1:0' }] }, 1);
@@ -44,7 +45,7 @@ function workerOf(t: TestContext) {
     systemClock,
     { ...silent, setLevel() {} },
   );
-  t.after(() => worker.leave(1000));
+  atEnd(t, () => worker.leave(1000));
   /** Starts it, at an address of its own or at this one. */
   const start = (state: State, address = '127.0.0.1:0') => {
     worker.hear({ type: 'start', settings: proxy, speeches: {}, logLevel: 'info', state, standings: [] });

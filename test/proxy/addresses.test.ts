@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { atEnd } from '../support/end.ts';
 import { always, Origin } from '../support/origin.ts';
 import { get, Site } from '../support/site.ts';
 
 /** A path for a Unix socket, in a directory that goes with the test. */
 function unixAddress(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'spillway-'));
-  t.after(() => rmSync(directory, { recursive: true }));
+  atEnd(t, () => rmSync(directory, { recursive: true }));
   return `unix:${join(directory, 'socket')}`;
 }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +6,9 @@ import { type TestContext, test } from 'node:test';
 import type { TlsOptions } from 'node:tls';
 import type { EndpointTls } from '../../src/model/tls.ts';
 import { Authority } from '../support/certificates.ts';
+import { atEnd } from '../support/end.ts';
 import { always, Origin } from '../support/origin.ts';
+import { once } from '../support/patience.ts';
 import { Site } from '../support/site.ts';
 
 /** An endpoint by TLS that says who it is taken for, who asks, and whether the session is an old one. */
@@ -26,7 +27,7 @@ async function endpoint(
   server.on('tlsClientError', () => {});
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     server.close();
     server.closeAllConnections();
   });

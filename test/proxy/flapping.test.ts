@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { Roster } from '../../src/upstream/roster.ts';
+import { atEnd } from '../support/end.ts';
 import { Origin, ok } from '../support/origin.ts';
 import { eventually } from '../support/patience.ts';
 import { type Draft, get, Site, stateOf } from '../support/site.ts';
@@ -29,7 +30,7 @@ async function open(t: TestContext, count: number, draft: Partial<Draft> = {}) {
   // Time is wound by minutes, and the one connection of the client stays.
   const site = await Site.open(t, { app }, { settings: { timeouts: { keepAlive: 10_000_000 } } });
   const roster = new Roster({ ...WORLD, clock: site.clock }, (standings) => site.plane.stand(standings));
-  t.after(() => roster.close());
+  atEnd(t, () => roster.close());
   roster.follow(stateOf(1, { app }));
   const client = await site.connect();
   /** One request, and whether it was answered well. */

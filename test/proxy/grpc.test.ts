@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
+import { atEnd } from '../support/end.ts';
 import { endpoint } from '../support/h2c.ts';
-import { eventually, standstill } from '../support/patience.ts';
+import { eventually, once, standstill } from '../support/patience.ts';
 import { get, post, Site } from '../support/site.ts';
 import {
   ACK,
@@ -26,7 +26,7 @@ async function siteOf(t: TestContext, endpoints: readonly string[]): Promise<Sit
 async function call(t: TestContext, site: Site, fields: http2.OutgoingHttpHeaders = {}) {
   const session = http2.connect(`http://${site.address}`);
   session.on('error', () => {});
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const stream = session.request(
     {
       ':method': 'POST',
@@ -133,11 +133,11 @@ test('over TLS an endpoint of HTTP/2 is verified first', async (t) => {
     stream.respond({ ':status': 200 });
     stream.end(String(fields[':scheme']));
   });
-  server.on('session', (session) => t.after(() => session.destroy()));
+  server.on('session', (session) => atEnd(t, () => session.destroy()));
   server.on('tlsClientError', () => {});
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   const { port } = server.address() as AddressInfo;
   const draft = { protocol: 'h2', versions: { v1: [`127.0.0.1:${port}`] } } as const;
   const site = await Site.open(t, {
@@ -267,7 +267,7 @@ test('an answer that breaks off is never taken for a whole one', async (t) => {
 test('an answer that is reset as if all were well is not taken for a whole one either', async (t) => {
   const server = createServer((socket) => {
     socket.on('error', () => {});
-    t.after(() => socket.destroy());
+    atEnd(t, () => socket.destroy());
     socket.write(frame(SETTINGS, 0, 0));
     socket.on('data', (data) => {
       // The preface, and then frames; the one that opens stream 1 is the request.
@@ -285,7 +285,7 @@ test('an answer that is reset as if all were well is not taken for a whole one e
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   const site = await siteOf(t, [`127.0.0.1:${(server.address() as AddressInfo).port}`]);
   const client = await site.connect();
   client.say(post('x'));
@@ -301,7 +301,7 @@ test('a body is not read faster than an endpoint of HTTP/2 takes it', async (t) 
   });
   const site = await siteOf(t, [address]);
   const client = await site.connect();
-  t.after(() => client.socket.destroy());
+  atEnd(t, () => client.socket.destroy());
   client.say(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 64000000\r\n\r\n`);
   client.socket.write(Buffer.alloc(64_000_000));
   await eventually('the request', () => taken !== undefined);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
+import { atEnd } from '../support/end.ts';
 import { always, Origin, ok } from '../support/origin.ts';
-import { eventually, standstill } from '../support/patience.ts';
+import { eventually, once, patiently, standstill } from '../support/patience.ts';
 import type { Peer } from '../support/peer.ts';
 import { connectSecurely, termsOf } from '../support/secure.ts';
 import { get, Site, type SiteOptions } from '../support/site.ts';
@@ -21,7 +21,7 @@ interface Answer {
 async function speak(t: TestContext, site: Site): Promise<http2.ClientHttp2Session> {
   const session = http2.connect(`http://${site.address}`);
   session.on('error', () => {});
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   await once(session, 'connect');
   return session;
 }
@@ -43,7 +43,7 @@ function ask(
 }
 
 function answerOf(stream: http2.ClientHttp2Stream): Promise<Answer> {
-  return new Promise((resolve) => {
+  return patiently('an answer', (resolve) => {
     let fields: http2.IncomingHttpHeaders = {};
     let closing: http2.IncomingHttpHeaders | undefined;
     const pieces: Buffer[] = [];
@@ -285,7 +285,7 @@ test('over TLS it is agreed on by name, and who does not know it is served as be
   const options = { ca: ca.cert, servername: 'a.example' };
   const session = http2.connect(`https://${site.address}`, options);
   session.on('error', () => {});
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const answers = await Promise.all(
     Array.from({ length: 20 }, () => ask(session, { ':method': 'POST' }, 'body')),
   );
@@ -331,6 +331,6 @@ test('HSTS stands in answers to HTTP/2 too', async (t) => {
   const tls = termsOf([ca.issue('DNS:a.example')], { hsts: 'strict-transport-security: max-age=9\r\n' });
   const site = await Site.open(t, { app: { versions: { v1: [origin.address] } } }, { speech: { tls } });
   const session = http2.connect(`https://${site.address}`, { ca: ca.cert, servername: 'a.example' });
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   assert.equal((await ask(session, {})).fields['strict-transport-security'], 'max-age=9');
 });

@@ -5,8 +5,9 @@ import { type TestContext, test } from 'node:test';
 import { Deadlines } from '../../src/base/deadlines.ts';
 import { silent } from '../../src/base/log.ts';
 import { Pool, type PoolLimits } from '../../src/upstream/pool.ts';
+import { atEnd } from '../support/end.ts';
 import { endpoint, type Script } from '../support/h2c.ts';
-import { eventually } from '../support/patience.ts';
+import { eventually, patiently } from '../support/patience.ts';
 import { reachable } from '../support/peer.ts';
 import { type Draft, get, Site } from '../support/site.ts';
 import { Notebook } from '../upstream/notebook.ts';
@@ -22,7 +23,7 @@ async function holding(t: TestContext) {
 
 function poolAt(t: TestContext, address: string, pooling: PoolLimits, deadlines = new Deadlines(0, 0)): Pool {
   const pool = new Pool(reachable(address), deadlines, LIMITS, pooling, silent, undefined, true);
-  t.after(() => pool.destroy());
+  atEnd(t, () => pool.destroy());
   return pool;
 }
 
@@ -152,7 +153,7 @@ test('a connection on which an answer is too late is given no other request', as
 
 test('a connection that is closed does not stay because the endpoint is frozen', async (t) => {
   let said = () => {};
-  const heard = new Promise<void>((resolve) => {
+  const heard = patiently<void>('it to be spoken to', (resolve) => {
     said = resolve;
   });
   const sockets: Socket[] = [];
@@ -164,7 +165,7 @@ test('a connection that is closed does not stay because the endpoint is frozen',
     socket.once('data', said);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
+  atEnd(t, () => {
     server.close();
     for (const socket of sockets) socket.destroy();
   });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
@@ -13,10 +12,11 @@ import fc from 'fast-check';
 import { proxyHeader } from '../../src/http/proxyprotocol.ts';
 import type { Speech } from '../../src/model/tls.ts';
 import { Authority } from '../support/certificates.ts';
+import { atEnd } from '../support/end.ts';
 import { type Introduced, introduced } from '../support/introduced.ts';
 import { need } from '../support/need.ts';
 import { always, Origin, ok } from '../support/origin.ts';
-import { eventually } from '../support/patience.ts';
+import { eventually, once } from '../support/patience.ts';
 import type { Peer } from '../support/peer.ts';
 import { connectSecurely, termsOf } from '../support/secure.ts';
 import { type Draft, get, Site } from '../support/site.ts';
@@ -200,7 +200,7 @@ test('the clients of HTTP/2, with TLS or without, are told of as their connectio
   });
   peer.socket.removeAllListeners('data');
   const session = http2.connect('https://a.example', { createConnection: () => peer.socket });
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const told = await Promise.all(
     [1, 2, 3].map(async () => {
       const stream = session.request({ ':path': '/' });
@@ -314,7 +314,7 @@ for (const proxyProtocol of ['v1', 'v2'] as const)
     const { certFile, keyFile, cert, key } = ca.issue('DNS:shop.internal');
     assert.ok(certFile && keyFile);
     const directory = mkdtempSync(join(tmpdir(), 'spillway-haproxy-'));
-    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
     const at = (name: string) => join(directory, `${name}.sock`);
     writeFileSync(join(directory, 'pair.pem'), cert + key);
     writeFileSync(
@@ -334,10 +334,8 @@ for (const proxyProtocol of ['v1', 'v2'] as const)
       ].join('\n'),
     );
     const haproxy = spawn('haproxy', ['-db', '-f', join(directory, 'haproxy.cfg')], { stdio: 'ignore' });
-    const gone = once(haproxy, 'close');
-    t.after(async () => {
-      haproxy.kill('SIGKILL');
-      await gone;
+    atEnd(t, async () => {
+      if (haproxy.kill('SIGKILL')) await once(haproxy, 'close');
     });
     await eventually('HAProxy to listen', () =>
       ['http1', 'h2c', 'tls'].every((name) => existsSync(at(name))),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { later, paceOf } from '../../src/proxy/pace.ts';
+import { atEnd } from '../support/end.ts';
 import { Origin, ok } from '../support/origin.ts';
-import { atLast, eventually } from '../support/patience.ts';
+import { atLast, eventually, once } from '../support/patience.ts';
 import { type Draft, get, Site, type SiteOptions } from '../support/site.ts';
 
 const SLOW: Settings = { timeouts: { body: 10_000, write: 10_000 } };
@@ -119,7 +119,7 @@ describe('bodies', { concurrency: true }, () => {
   async function stream(t: TestContext, site: Site, fields: http2.OutgoingHttpHeaders) {
     const session = http2.connect(`http://${site.address}`);
     session.on('error', () => {});
-    t.after(() => session.destroy());
+    atEnd(t, () => session.destroy());
     const carrier = session.request({ ':method': 'POST', ...fields });
     carrier.on('error', () => {});
     let status = 0;
@@ -214,7 +214,7 @@ test('a stream of HTTP/2 has the time that its share of the connection takes, an
   const { origin, site } = await open(t);
   const session = http2.connect(`http://${site.address}`);
   session.on('error', () => {});
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const lively = session.request();
   const waiting = session.request();
   for (const carrier of [lively, waiting]) carrier.on('error', () => {});

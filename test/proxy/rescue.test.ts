@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { Gathering } from '../../src/metrics/gathering.ts';
 import type { Trial } from '../../src/model/trial.ts';
+import { atEnd } from '../support/end.ts';
 import { always, Origin, ok, type Script } from '../support/origin.ts';
+import { eventually, once } from '../support/patience.ts';
 import { type Draft, get, post, Site } from '../support/site.ts';
 
 const hangUp: Script = (peer) => peer.reset();
@@ -53,7 +54,7 @@ test('what the canary hangs up on is answered by stable, and held against the ca
 test('a request over HTTP/2 is rescued like any other, with its body', async (t) => {
   const { site } = await open(t, hangUp);
   const session = http2.connect(`http://${site.address}`);
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const stream = session.request({ ':method': 'PUT', ':path': '/' });
   stream.end('hello');
   const [fields] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders];
@@ -221,6 +222,6 @@ test('an answer that has begun is never replaced', async (t) => {
 
 /** The connection on which the canary has been asked something. */
 async function until(origin: Origin) {
-  while (origin.requests === 0) await new Promise((resolve) => setImmediate(resolve));
+  await eventually('the canary to be asked', () => origin.requests > 0);
   return origin.peers[0]!;
 }

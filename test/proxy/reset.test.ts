@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { reset } from '../../src/proxy/reset.ts';
+import { atEnd } from '../support/end.ts';
+import { once } from '../support/patience.ts';
 
 /** Two ends of a connection. */
 async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
@@ -10,7 +11,7 @@ async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const far = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
-  t.after(() => {
+  atEnd(t, () => {
     far.destroy();
     server.close();
   });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
+import { atEnd } from '../support/end.ts';
 import { Origin } from '../support/origin.ts';
-import { eventually } from '../support/patience.ts';
+import { eventually, once } from '../support/patience.ts';
 import { type Draft, get, Site } from '../support/site.ts';
 
 /** A version that speaks WebSocket: it says back what it hears, and writes down how sockets were closed. */
@@ -21,7 +21,7 @@ async function echo(t: TestContext, options: { perMessageDeflate?: boolean } = {
   });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of server.clients) socket.terminate();
     http.close();
     http.closeAllConnections();
@@ -48,7 +48,7 @@ async function open(t: TestContext, draft: Partial<Draft> = {}, options = {}, pl
 
 async function socketTo(t: TestContext, site: Site, how: object): Promise<WebSocket> {
   const socket = new WebSocket(`ws://${site.address}/`, { maxPayload: 64 << 20, ...how });
-  t.after(() => socket.terminate());
+  atEnd(t, () => socket.terminate());
   await once(socket, 'open');
   return socket;
 }
@@ -281,7 +281,7 @@ test('an event stream over HTTP/2 is reset, and its connection goes on', async (
     response.write('data: 1\n\n');
   });
   const session = http2.connect(`http://${site.address}`);
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const stream = session.request({ ':path': '/' });
   const failed = once(stream, 'error');
   assert.equal(String((await once(stream, 'data'))[0]), 'data: 1\n\n');

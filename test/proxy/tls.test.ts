@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect as connectPlainly } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type tls from 'node:tls';
 import type { KeyPair, Speech, TlsTerms } from '../../src/model/tls.ts';
 import { Authority } from '../support/certificates.ts';
 import { always, Origin, ok } from '../support/origin.ts';
-import { eventually } from '../support/patience.ts';
+import { eventually, once } from '../support/patience.ts';
 import { connect, reachable } from '../support/peer.ts';
 import { connectSecurely, helloOf, termsOf } from '../support/secure.ts';
 import { get, Site, type SiteOptions } from '../support/site.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { silent } from '../../src/base/log.ts';
 import { fileStore } from '../../src/store/file.ts';
+import { once } from '../support/patience.ts';
 import { temporaryDirectory } from './directory.ts';
 
 const WRITER = fileURLToPath(new URL('./writer.js', import.meta.url));

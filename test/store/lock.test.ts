@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { takeLock } from '../../src/store/lock.ts';
+import { atEnd } from '../support/end.ts';
+import { once } from '../support/patience.ts';
 import { temporaryDirectory } from './directory.ts';
 
 test('a directory is locked for one holder at a time', async () => {
@@ -30,7 +31,7 @@ test('another living process keeps its lock, and a dead one does not', async (t)
   const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  t.after(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   writeFileSync(join(directory, 'lock'), `${child.pid} `);
   await assert.rejects(takeLock(directory), new RegExp(`in use by process ${child.pid}`));
   child.kill('SIGKILL');

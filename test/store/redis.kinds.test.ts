@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +11,8 @@ import { openStore } from '../../src/store/open.ts';
 import { sampleEntry, sampleState } from '../contract/store.ts';
 import { freeEndpoints } from '../process/site.ts';
 import { Authority } from '../support/certificates.ts';
-import { atLast } from '../support/patience.ts';
+import { atEnd } from '../support/end.ts';
+import { atLast, once, within } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
 
 /** Two stores at the same URL: what one writes the other hears of, and one of them leads. */
@@ -29,7 +29,7 @@ async function works(
       { base, environment, clock: systemClock, log: silent },
     );
   const [a, b] = [await open('a'), await open('b')];
-  t.after(async () => {
+  atEnd(t, async () => {
     await a.close();
     await b.close();
     rmSync(base, { recursive: true });
@@ -43,15 +43,15 @@ async function works(
       missed() {},
     }),
   );
-  assert.ok(await a.replace(0, sampleState('a'), sampleEntry('web'), await token));
-  assert.equal(await heard, 1);
+  assert.ok(await a.replace(0, sampleState('a'), sampleEntry('web'), await within('the lease', token)));
+  assert.equal(await within('a revision', heard), 1);
   await b.link!.post('evidence', 'counts');
   assert.deepEqual(await a.link!.gather('evidence'), ['counts']);
 }
 
 async function server(t: TestContext, ...options: string[]): Promise<RedisServer> {
   const redis = await RedisServer.start(...options);
-  t.after(() => redis.stop());
+  atEnd(t, () => redis.stop());
   return redis;
 }
 
@@ -106,9 +106,8 @@ async function sentinelOf(t: TestContext, redis: RedisServer): Promise<string> {
   ];
   writeFileSync(path, `${lines.join('\n')}\n`);
   const sentinel = spawn('redis-server', [path, '--sentinel'], { stdio: 'ignore' });
-  t.after(async () => {
-    sentinel.kill('SIGKILL');
-    if (sentinel.exitCode === null && sentinel.signalCode === null) await once(sentinel, 'exit');
+  atEnd(t, async () => {
+    if (sentinel.kill('SIGKILL')) await once(sentinel, 'exit');
     rmSync(directory, { recursive: true });
   });
   return address;
@@ -131,7 +130,7 @@ test('when the primary dies the one that sentinels name is gone on with, and giv
       { base, environment: {}, clock: systemClock, log: silent },
     ),
   );
-  t.after(async () => {
+  atEnd(t, async () => {
     await store.close();
     rmSync(base, { recursive: true });
   });

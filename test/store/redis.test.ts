@@ -10,7 +10,8 @@ import type { Beat, Plane } from '../../src/store/link.ts';
 import { type RedisSettings, redisStore } from '../../src/store/redis.ts';
 import { Fenced, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { sampleEntry, sampleState, storeContract } from '../contract/store.ts';
-import { atLast } from '../support/patience.ts';
+import { atEnd } from '../support/end.ts';
+import { atLast, patiently } from '../support/patience.ts';
 import { RedisServer } from '../support/redis.ts';
 
 /** A directory for each mirror. */
@@ -70,7 +71,7 @@ describe('stores of one fleet', () => {
   test('hear of what the other writes', async () => {
     const fleet = newFleet();
     const [a, b] = [await open(settingsFor(fleet)), await open(settingsFor(fleet))];
-    const heard = new Promise<number>((resolve) => b.watch(({ revision }) => resolve(revision)));
+    const heard = patiently<number>('a revision', (resolve) => b.watch(({ revision }) => resolve(revision)));
     await a.replace(0, sampleState('a'), sampleEntry('web'));
     assert.equal(await heard, 1);
     assert.deepEqual(b.known?.(), { revision: 1, ...sampleState('a') });
@@ -117,7 +118,7 @@ describe('stores of one fleet', () => {
 
   test('bring a Redis that lost its data the highest revision among them', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.stop());
+    atEnd(t, () => server.stop());
     const [a, b] = [await open(settingsFor('lost', server)), await open(settingsFor('lost', server))];
     await a.replace(0, sampleState('a'), sampleEntry('web'));
     await b.read();
@@ -136,7 +137,7 @@ describe('stores of one fleet', () => {
 
   test('take over what Redis has where a revision came to mean two things', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.stop());
+    atEnd(t, () => server.stop());
     const a = await open(settingsFor('parted', server));
     await a.replace(0, sampleState('a'), sampleEntry('web'));
     await server.restart();
@@ -160,7 +161,7 @@ describe('stores of one fleet', () => {
 describe('a store whose Redis', () => {
   test('is away starts with what it saw last, and finds its way back', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.stop());
+    atEnd(t, () => server.stop());
     const settings = settingsFor('away', server);
     const first = await redisStore(settings, systemClock, silent);
     await first.replace(0, sampleState('a'), sampleEntry('web'));
@@ -186,7 +187,7 @@ describe('a store whose Redis', () => {
 
   test('that comes later is waited for by a replica that knows nothing', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.stop());
+    atEnd(t, () => server.stop());
     await server.kill();
     const opening = open({ ...settingsFor('late', server), startTimeout: 60_000 });
     await server.restart();
@@ -196,7 +197,7 @@ describe('a store whose Redis', () => {
 
   test('hangs is given up, and then refuses at once', async (t) => {
     const server = await RedisServer.start();
-    t.after(() => server.stop());
+    atEnd(t, () => server.stop());
     const store = await open(settingsFor('frozen', server));
     await store.replace(0, sampleState('a'), sampleEntry('web'));
     server.freeze();

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
+import { atEnd } from './end.ts';
 import { need } from './need.ts';
 
 /** How many lines lead to it. */
@@ -16,7 +17,7 @@ export class Apart {
   static open(t: TestContext): Apart | undefined {
     if (!need(t, 'ip')) return undefined;
     const apart = new Apart();
-    t.after(() => void spawnSync('ip', ['netns', 'del', apart.#name]));
+    atEnd(t, () => void spawnSync('ip', ['netns', 'del', apart.#name]));
     try {
       apart.#build();
       return apart;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { KeyPair } from '../../src/model/tls.ts';
+import { atEnd } from './end.ts';
 import { insist } from './need.ts';
 
 /** A key pair, and the files it is in. */
@@ -23,7 +24,7 @@ export class Authority {
   constructor(t: Pick<TestContext, 'after'>, name = 'Test authority') {
     insist('openssl');
     this.directory = mkdtempSync(join(tmpdir(), 'spillway-tls-'));
-    t.after(() => rmSync(this.directory, { recursive: true, force: true }));
+    atEnd(t, () => rmSync(this.directory, { recursive: true, force: true }));
     this.file = join(this.directory, 'ca.pem');
     openssl(
       ...['req', '-x509', ...EC, '-nodes', '-days', '2', '-subj', `/CN=${name}`],

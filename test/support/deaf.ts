@@ -1,6 +1,8 @@
 import { createServer } from 'node:net';
 import type { TestContext } from 'node:test';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { atEnd } from './end.ts';
+import { once } from './patience.ts';
 import { connect } from './peer.ts';
 
 /** Connections that the kernel completes for a listener that does not accept: its backlog and one more. */
@@ -17,12 +19,12 @@ export interface Deaf {
 export async function deaf(t: TestContext): Promise<Deaf> {
   const lock = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL(import.meta.url), { workerData: lock });
-  t.after(() => worker.terminate());
-  const port = await new Promise<number>((resolve) => worker.once('message', resolve));
+  atEnd(t, () => worker.terminate());
+  const [port] = await once(worker, 'message');
   const address = `127.0.0.1:${port}`;
   for (let i = 0; i <= BACKLOG; i++) {
     const { socket } = await connect(address);
-    t.after(() => socket.destroy());
+    atEnd(t, () => socket.destroy());
   }
   return {
     address,

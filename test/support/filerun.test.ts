@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { scratch } from '../process/site.ts';
+import { atEnd } from './end.ts';
 import { FileRun, type Outcome } from './filerun.ts';
-import { atLast } from './patience.ts';
+import { atLast, once } from './patience.ts';
 
 /** A file of tests with these words, run. */
 async function run(t: TestContext, words: string): Promise<FileRun> {
@@ -44,7 +44,7 @@ test('a file with a test that fails has failed, and its failures are told again'
 
 test('a file that is given up is ended with what it started, and tells what it waited for', async (t) => {
   const listening = createServer().listen(0, '127.0.0.1');
-  t.after(() => listening.close());
+  atEnd(t, () => listening.close());
   await once(listening, 'listening');
   const { port } = listening.address() as AddressInfo;
   const given = await run(t, `${LASTING}\n(await import('node:net')).connect(${port}, '127.0.0.1');`);

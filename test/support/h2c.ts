@@ -1,7 +1,8 @@
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { atEnd } from './end.ts';
+import { once } from './patience.ts';
 
 export type Script = (stream: http2.ServerHttp2Stream, fields: http2.IncomingHttpHeaders) => void;
 
@@ -33,7 +34,7 @@ export async function endpoint(
     server.close();
     for (const session of sessions) session.destroy();
   };
-  t.after(close);
+  atEnd(t, close);
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('not listening on a port');
   return { address: `127.0.0.1:${bound.port}`, sessions, cut, close };

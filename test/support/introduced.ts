@@ -1,8 +1,9 @@
-import { once } from 'node:events';
 import { Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { parseProxyHeader } from '../../src/http/proxyprotocol.ts';
+import { atEnd } from './end.ts';
+import { once } from './patience.ts';
 
 /** A server behind a door at which every connection has to begin with a PROXY header. */
 export interface Introduced {
@@ -41,7 +42,7 @@ export async function introduced(t: TestContext, server: Server): Promise<Introd
   server.on('tlsClientError', () => {});
   door.listen(0, '127.0.0.1');
   await once(door, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     door.close();
     for (const socket of sockets) socket.destroy();
   });

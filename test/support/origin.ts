@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import type { TestContext } from 'node:test';
 import { formatAddress } from '../../src/model/address.ts';
+import { atEnd } from './end.ts';
 import { patiently } from './patience.ts';
 import { type Message, Peer, reachable } from './peer.ts';
 
@@ -38,7 +39,7 @@ export class Origin {
       bound === null || typeof bound === 'string'
         ? at
         : formatAddress({ host: bound.address, port: bound.port });
-    t.after(() => origin.close());
+    atEnd(t, () => origin.close());
     return origin;
   }
 

@@ -1,7 +1,7 @@
 import { connect as connectTo, type Socket } from 'node:net';
 import { type Address, parseAddress } from '../../src/model/address.ts';
 import { reset } from '../../src/proxy/reset.ts';
-import { patiently } from './patience.ts';
+import { once, patiently } from './patience.ts';
 
 /** A message as its reader sees it. Field names are in lower case. */
 export interface Message {
@@ -142,10 +142,7 @@ export function reachable(text: string): Address {
 export async function connect(to: string): Promise<Peer> {
   const socket = connectTo({ ...reachable(to), allowHalfOpen: true, noDelay: true });
   const peer = new Peer(socket);
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
-    socket.once('error', reject);
-  });
+  await once(socket, 'connect');
   return peer;
 }
 

@@ -102,12 +102,13 @@ export class RedisServer {
     const [host, port] = this.#parts;
     const socket = connect({ host, port });
     try {
-      await once(socket, 'connect');
+      // Whoever else may have the port may keep silent.
+      const signal = AbortSignal.timeout(SILENCE);
+      await once(socket, 'connect', { signal });
       socket.write(
         `*${command.length}\r\n${command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
       );
-      // Whoever else may have the port may keep silent.
-      const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(SILENCE) })) as [Buffer];
+      const [answer] = (await once(socket, 'data', { signal })) as [Buffer];
       return answer.toString();
     } finally {
       socket.destroy();

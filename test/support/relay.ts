@@ -1,7 +1,8 @@
-import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { reset } from '../../src/proxy/reset.ts';
+import { atEnd } from './end.ts';
+import { once } from './patience.ts';
 
 /** The two sides of one connection through a relay. */
 interface Pair {
@@ -35,7 +36,7 @@ export class Relay {
     const relay = new Relay(target);
     relay.#server.listen(0, '127.0.0.1');
     await once(relay.#server, 'listening');
-    t.after(() => relay.close());
+    atEnd(t, () => relay.close());
     return relay;
   }
 

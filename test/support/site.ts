@@ -8,6 +8,7 @@ import { PLAIN, type Speech } from '../../src/model/tls.ts';
 import type { Load } from '../../src/proxy/overload.ts';
 import { DataPlane } from '../../src/proxy/plane.ts';
 import { HandClock } from './clock.ts';
+import { atEnd } from './end.ts';
 import { patiently } from './patience.ts';
 import { connect, type Message, type Peer } from './peer.ts';
 
@@ -122,7 +123,7 @@ export class Site {
     { settings = {}, at = '127.0.0.1:0', log = silent, load, speech = {} }: SiteOptions = {},
   ): Promise<Site> {
     const site = new Site(settingsFor(settings), new HandClock(), log, load);
-    t.after(async () => {
+    atEnd(t, async () => {
       for (const client of site.#clients) client.socket.destroy();
       await site.plane.drain(0);
     });
@@ -139,7 +140,7 @@ export class Site {
   /** Lets the clock run until the test is over: so many ms of its own every now and then. */
   run(t: TestContext, ms: number): void {
     const winding = setInterval(() => this.clock.wind(ms), 50);
-    t.after(() => clearInterval(winding));
+    atEnd(t, () => clearInterval(winding));
   }
 
   async connect(): Promise<Peer> {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { Outcomes } from '../../src/model/health.ts';
 import { Group } from '../../src/upstream/group.ts';
 import { Resolver } from '../../src/upstream/resolver.ts';
+import { atEnd } from '../support/end.ts';
 import type { Draft } from '../support/site.ts';
 import { BROKEN, docOf, HandWorld, SOUND } from './world.ts';
 
@@ -15,7 +16,7 @@ function groupOf(t: TestContext | undefined, endpoints: readonly string[], more:
   const doc = (names: readonly string[], over: Partial<Draft> = {}) =>
     docOf({ versions: { v: names }, ...more, ...over });
   const group = new Group('app', 'v', doc(endpoints), world, () => told++);
-  t?.after(() => group.close());
+  if (t) atEnd(t, () => group.close());
   return {
     world,
     group,

@@ -4,6 +4,7 @@ import { silent } from '../../src/base/log.ts';
 import type { End } from '../../src/upstream/asker.ts';
 import type { Channel, Question, UpstreamTerms } from '../../src/upstream/channel.ts';
 import { Pool, type PoolLimits } from '../../src/upstream/pool.ts';
+import { atEnd } from '../support/end.ts';
 import { reachable } from '../support/peer.ts';
 import { Notebook } from './notebook.ts';
 
@@ -44,7 +45,7 @@ export function poolOf(
     { connections: 10, requests: 10, pending: 10, ...pooling },
     silent,
   );
-  t.after(() => {
+  atEnd(t, () => {
     pool.retire();
     // Whoever is still busy has had time enough.
     deadlines.sweep(Number.MAX_VALUE);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createHttp2Server, createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
@@ -16,10 +15,11 @@ import type { Finding } from '../../src/upstream/inquiry.ts';
 import { type Probed, probe } from '../../src/upstream/probe.ts';
 
 import { Authority } from '../support/certificates.ts';
+import { atEnd } from '../support/end.ts';
 import { endpoint as h2c } from '../support/h2c.ts';
 import { introduced } from '../support/introduced.ts';
 import { always, Origin, ok } from '../support/origin.ts';
-import { eventually } from '../support/patience.ts';
+import { eventually, once } from '../support/patience.ts';
 import { reachable } from '../support/peer.ts';
 import type { Draft } from '../support/site.ts';
 import { docOf } from './world.ts';
@@ -125,7 +125,7 @@ test('an endpoint that speaks TLS is asked by TLS, and must be the right one', a
   );
   secure.listen(0, '127.0.0.1');
   await once(secure, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     secure.close();
     secure.closeAllConnections();
   });
@@ -189,7 +189,7 @@ test('beside what requests speak there may be a health port of another scheme, w
   const secure = createServer(ca.issue('DNS:shop.internal'), (_, response) => response.end('ok'));
   secure.listen(0, '127.0.0.1');
   await once(secure, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     secure.close();
     secure.closeAllConnections();
   });
@@ -216,7 +216,7 @@ test('an endpoint that speaks HTTP/2 by TLS is asked by that, and must be the ri
   secure.on('stream', (stream) => stream.respond({ ':status': 204 }, { endStream: true }));
   secure.listen(0, '127.0.0.1');
   await once(secure, 'listening');
-  t.after(() => secure.close());
+  atEnd(t, () => secure.close());
   const endpoint = `127.0.0.1:${(secure.address() as AddressInfo).port}`;
   const found = (serverName: string) =>
     probed(endpoint, { path: '/' }, { protocol: 'h2', tls: { ca: ca.file, serverName } });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { atEnd } from '../support/end.ts';
 import { checkAnswersTo, checkRequests, type Finding } from './differential/check.ts';
 import { fuzz } from './differential/fuzz.ts';
 import { quote } from './differential/message.ts';
@@ -29,12 +30,12 @@ test('what the codec passes on of mutated answers to HEAD is read as an answer w
 
 test('an origin built on llhttp sees what the codec passed on of mutated requests, and nothing else', async (t) => {
   const sockets = await RequestSockets.open();
-  t.after(() => sockets.close());
+  atEnd(t, () => sockets.close());
   await holds(requestSeeds(), 600, 1, (packets) => sockets.check(packets));
 });
 
 test('a client built on llhttp sees the same answer as the origin gave, or 502, or a cut', async (t) => {
   const sockets = await AnswerSockets.open();
-  t.after(() => sockets.close());
+  atEnd(t, () => sockets.close());
   await holds(responseSeeds(), 600, 1, (packets) => sockets.check(packets));
 });

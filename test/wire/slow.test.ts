@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type IncomingMessage, request } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { atEnd } from '../support/end.ts';
+import { patiently } from '../support/patience.ts';
 import { Client, pause } from './client.ts';
 import { BIG, FaultyOrigin } from './faulty.ts';
 import { openSpillway, type Spillway, type Wishes } from './spillway.ts';
@@ -23,7 +25,7 @@ async function open(t: TestContext, wishes: Wishes = {}): Promise<World> {
   await origin.listen();
   const spillway = await openSpillway(`127.0.0.1:${origin.port}`, wishes);
   const clients: Client[] = [];
-  t.after(async () => {
+  atEnd(t, async () => {
     for (const client of clients) client.leave();
     await spillway.close();
     await origin.close();
@@ -50,7 +52,7 @@ interface Answer {
 
 /** An ordinary request on a connection of its own. */
 function ask({ spillway }: World, path: string, method = 'GET'): Promise<Answer> {
-  return new Promise((resolve) => {
+  return patiently('the end of a request', (resolve) => {
     let answer: IncomingMessage | undefined;
     const asked = request({ ...spillway.address, path, method, agent: false });
     asked.on('response', (response) => {

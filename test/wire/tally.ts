@@ -1,3 +1,5 @@
+import { patiently } from '../support/patience.ts';
+
 /** Counts things that happen, by name, for those who wait for them instead of for the clock. */
 export class Tally {
   readonly #counts = new Map<string, number>();
@@ -17,6 +19,6 @@ export class Tally {
   /** Resolves once it has happened `count` times. */
   reach(name: string, count: number): Promise<void> {
     if (this.of(name) >= count) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ name, count, resolve }));
+    return patiently(`"${name}" ${count} times`, (resolve) => this.#waiting.push({ name, count, resolve }));
   }
 }

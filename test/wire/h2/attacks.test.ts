@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { atEnd } from '../../support/end.ts';
 import { always, Origin, ok } from '../../support/origin.ts';
 import { eventually } from '../../support/patience.ts';
 import { Site, type SiteOptions } from '../../support/site.ts';
@@ -48,7 +49,7 @@ async function open(
 ): Promise<{ site: Site; attacker: Framed }> {
   const site = await Site.open(t, { app: { versions: { v1: [origin.address] } } }, { settings });
   const attacker = await Framed.open(site.address);
-  t.after(() => attacker.socket.destroy());
+  atEnd(t, () => attacker.socket.destroy());
   return { site, attacker };
 }
 
@@ -56,7 +57,7 @@ async function open(
 async function othersAreServed(t: TestContext, site: Site): Promise<void> {
   assert.equal((await site.get()).line, 'HTTP/1.1 200 OK');
   const other = await Framed.open(site.address);
-  t.after(() => other.socket.destroy());
+  atEnd(t, () => other.socket.destroy());
   other.say(frame(HEADERS, END_HEADERS | END_STREAM, 1, GET));
   assert.deepEqual(await other.outcome(1), { status: '200' });
 }
@@ -209,7 +210,7 @@ test('streams that take nothing of their answers hold little, and are reset in t
   const site = await Site.open(t, { app: { versions: { v1: [origin.address] } } });
   const zero = Buffer.concat([Buffer.from([0, 4]), uint32(0)]);
   const attacker = await Framed.open(site.address, zero);
-  t.after(() => attacker.socket.destroy());
+  atEnd(t, () => attacker.socket.destroy());
   attacker.say(times(100, (nth) => [frame(HEADERS, END_HEADERS | END_STREAM, id(nth), GET)]));
   const last = await attacker.outcome(id(99));
   assert.deepEqual(last, { status: '200' });
@@ -267,7 +268,7 @@ test('more streams than were offered are refused, and the others are served', as
   const origin = await Origin.open(t, (peer) => peers.push(() => peer.say(ok('late'))));
   const { site } = await open(t, origin, { limits: { streams: 3 } });
   const eager = await Framed.open(site.address, '', false);
-  t.after(() => eager.socket.destroy());
+  atEnd(t, () => eager.socket.destroy());
   eager.say(times(5, (nth) => [frame(HEADERS, END_HEADERS | END_STREAM, id(nth), GET)]));
   for (const nth of [3, 4]) assert.deepEqual(await eager.outcome(id(nth)), { reset: REFUSED_STREAM });
   await eventually('three requests', () => peers.length === 3);

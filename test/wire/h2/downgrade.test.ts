@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../../support/certificates.ts';
+import { atEnd } from '../../support/end.ts';
 import { termsOf } from '../../support/secure.ts';
 import { Site } from '../../support/site.ts';
 import { BROKEN, CASES, type Case, SPLITTING } from './cases.ts';
@@ -57,7 +58,7 @@ for (const secure of [false, true])
         const origin = await record(t);
         site.adopt({ app: { versions: { v1: [origin.address] } } });
         const client = await Framed.open(site.address, '', true, ca);
-        t.after(() => client.socket.destroy());
+        atEnd(t, () => client.socket.destroy());
         client.say(...framesOf(each, 1));
         const outcome = await client.outcome(1);
         if (each.sent === undefined) {
@@ -79,7 +80,7 @@ test('a field that would be two lines in HTTP/1.1 never becomes them, in a head 
       const origin = await record(t);
       site.adopt({ app: { versions: { v1: [origin.address] } } });
       const client = await Framed.open(site.address);
-      t.after(() => client.socket.destroy());
+      atEnd(t, () => client.socket.destroy());
       client.say(...framesOf({ name, fields: request([field]) }, 1));
       await client.outcome(1);
       const post = request([[':method', 'POST']]);
@@ -97,7 +98,7 @@ test('a body that is not what was said of it is never given to an origin as a wh
       const origin = await record(t);
       site.adopt({ app: { versions: { v1: [origin.address] } } });
       const client = await Framed.open(site.address);
-      t.after(() => client.socket.destroy());
+      atEnd(t, () => client.socket.destroy());
       client.say(...framesOf(each, 1));
       assert.notEqual((await client.outcome(1)).status, '200');
       // The connection is as good as before, or is ended for that, as newer Nodes do.

@@ -1,6 +1,6 @@
 import { connect as connectTo, type Socket } from 'node:net';
 import { connect as connectSecurely } from 'node:tls';
-import { patiently } from '../../support/patience.ts';
+import { once, patiently } from '../../support/patience.ts';
 import { reachable } from '../../support/peer.ts';
 
 /** Kinds of frames (RFC 9113 §6). */
@@ -117,10 +117,7 @@ export class Framed {
       ca === undefined
         ? connectTo(to)
         : connectSecurely({ ...to, ca, servername: 'shop.test', ALPNProtocols: ['h2'] });
-    await new Promise<void>((resolve, reject) => {
-      socket.once(ca === undefined ? 'connect' : 'secureConnect', resolve);
-      socket.once('error', reject);
-    });
+    await once(socket, ca === undefined ? 'connect' : 'secureConnect');
     socket.setNoDelay();
     return new Framed(socket);
   }

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import type { TestContext } from 'node:test';
+import { atEnd } from '../../support/end.ts';
 
 /** An origin that keeps what it was sent to the byte, and answers 200 once that looks like a whole request. */
 export interface Recorder {
@@ -22,10 +23,10 @@ export async function record(t: TestContext): Promise<Recorder> {
       recorder.requests++;
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
     });
-    t.after(() => socket.destroy());
+    atEnd(t, () => socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('not listening on a port');
   recorder.address = `127.0.0.1:${bound.port}`;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../../support/certificates.ts';
+import { atEnd } from '../../support/end.ts';
 import { always, Origin } from '../../support/origin.ts';
 import { termsOf } from '../../support/secure.ts';
 import { Site, type SiteOptions } from '../../support/site.ts';
@@ -91,7 +92,7 @@ for (const [name, code, said] of [
   test(`a connection that is broken is not kept (RFC 9113 §5.4.1): ${name}`, async (t) => {
     const { site } = await clear(t);
     const client = await Framed.open(site.address);
-    t.after(() => client.socket.destroy());
+    atEnd(t, () => client.socket.destroy());
     client.say(...said);
     assert.equal(await client.goaway(), code);
     site.run(t, 10_000);
