@@ -28,8 +28,8 @@ import {
   StartQuerySchema,
   type StrategyList,
 } from '../model/api.ts';
+import type { Plan } from '../model/plan.ts';
 import type { RolloutChange } from '../model/record.ts';
-import type { Plan } from '../model/rollout.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { shownRollout } from '../rollout/shown.ts';
 import type { Changes } from './asking.ts';

@@ -1,5 +1,6 @@
+import type { DecisionRecord } from '../model/decision.ts';
+import type { RolloutEvent } from '../model/event.ts';
 import type { Actor, AuditEntry, Change, Receipt, Released, RolloutChange } from '../model/record.ts';
-import type { DecisionRecord, RolloutEvent } from '../model/rollout.ts';
 import type { ServiceConfig, State } from '../model/state.ts';
 import type { Weights } from '../model/weights.ts';
 import type { AuditQuery } from '../store/store.ts';

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { own } from '../base/own.ts';
 import { mergeStructure } from '../config/merge.ts';
+import type { RolloutEvent } from '../model/event.ts';
 import type { Actor, AuditEntry } from '../model/record.ts';
-import type { Rollout, RolloutEvent } from '../model/rollout.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { Service, ServiceConfig, State } from '../model/state.ts';
 import { gatesOf } from '../rollout/gates.ts';
 import { begin, refusal } from '../rollout/machine.ts';

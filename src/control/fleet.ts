@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
 import type { Timers } from '../base/timers.ts';
 import type { FleetView, ReplicaView } from '../model/api.ts';
-import type { Harm } from '../model/rollout.ts';
+import type { Harm } from '../model/harm.ts';
 import type { State } from '../model/state.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { Beat, Health, Link, Plane, Sighting } from '../store/link.ts';

@@ -1,8 +1,11 @@
 import { policyFault } from '../analysis/policy.ts';
 import { murmur3Text } from '../base/hash.ts';
 import { own } from '../base/own.ts';
-import type { Plan, Policy, PolicyRequest, Rollout, Strategy } from '../model/rollout.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Policy, PolicyRequest } from '../model/policy.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
+import type { Strategy } from '../model/strategy.ts';
 import { heaviestVersion, type Weights } from '../model/weights.ts';
 import type { Catalogue } from '../rollout/catalogue.ts';
 import { planOf } from '../rollout/plan.ts';

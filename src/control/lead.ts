@@ -1,4 +1,4 @@
-import type { Harm } from '../model/rollout.ts';
+import type { Harm } from '../model/harm.ts';
 import type { Verdict } from '../model/verdict.ts';
 
 /** What this replica is to the fleet at a moment. */

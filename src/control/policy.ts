@@ -7,7 +7,10 @@ import {
   type Step as JudgeStep,
   type Metric,
 } from '../analysis/policy.ts';
-import type { MetricRequest, Phase, Plan, Rollout } from '../model/rollout.ts';
+import type { Phase } from '../model/phase.ts';
+import type { Plan } from '../model/plan.ts';
+import type { MetricRequest } from '../model/policy.ts';
+import type { Rollout } from '../model/rollout.ts';
 import { isAlone } from '../rollout/words.ts';
 
 /** Steps that sticky alpha is kept for besides the plan's: begun again after a restart, or by hand. */

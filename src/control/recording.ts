@@ -1,7 +1,10 @@
 import type { Tick } from '../analysis/evidence.ts';
 import type { Past } from '../analysis/history.ts';
 import type { LatencyCounts } from '../analysis/latency.ts';
-import type { Harm, Policy, Rollout, RolloutEvent, SeenSoFar } from '../model/rollout.ts';
+import type { RolloutEvent, SeenSoFar } from '../model/event.ts';
+import type { Harm } from '../model/harm.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { step } from '../rollout/machine.ts';
 import { where } from '../rollout/words.ts';

@@ -1,5 +1,8 @@
 import { own } from '../base/own.ts';
-import type { DecisionRecord, Effect, Rollout, RolloutEvent, Transition } from '../model/rollout.ts';
+import type { DecisionRecord } from '../model/decision.ts';
+import type { Effect } from '../model/effect.ts';
+import type { RolloutEvent } from '../model/event.ts';
+import type { Rollout, Transition } from '../model/rollout.ts';
 import type { Service, State, Trial } from '../model/state.ts';
 import { weightsFault } from '../model/weights.ts';
 import { step } from '../rollout/machine.ts';

@@ -3,7 +3,8 @@ import { own } from '../base/own.ts';
 import { askPrometheus } from '../gates/prometheus.ts';
 import type { GateResult } from '../gates/result.ts';
 import type { World } from '../gates/world.ts';
-import type { Rollout, Series } from '../model/rollout.ts';
+import type { Series } from '../model/policy.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import { isEnded } from '../rollout/move.ts';
 

@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../base/clock.ts';
 import { own } from '../base/own.ts';
-import type { Rollout, RolloutEvent } from '../model/rollout.ts';
+import type { RolloutEvent } from '../model/event.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { State } from '../model/state.ts';
 import { isEnded } from '../rollout/move.ts';
 import type { Roster } from '../upstream/roster.ts';

@@ -1,4 +1,4 @@
-import type { Gate } from '../model/rollout.ts';
+import type { Gate } from '../model/gate.ts';
 import { neededVersions, schemaConflict } from '../rollout/schema.ts';
 import { windowAt } from '../rollout/window.ts';
 import type { Circumstances } from './circumstances.ts';

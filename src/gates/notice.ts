@@ -1,5 +1,6 @@
 import type { Subscriber } from '../model/notification.ts';
-import type { Errand, News, Plan, Rollout } from '../model/rollout.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Errand, News, Rollout } from '../model/rollout.ts';
 import type { Offer } from './links.ts';
 
 /** One piece of news, as it is told to everybody. */

@@ -1,5 +1,5 @@
 import { reasonOf } from '../base/reason.ts';
-import type { Series } from '../model/rollout.ts';
+import type { Series } from '../model/policy.ts';
 import type { Circumstances } from './circumstances.ts';
 import { NoAnswer } from './fault.ts';
 import { readUrl } from './outlet.ts';

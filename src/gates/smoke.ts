@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ownHeader } from '../http/proxyprotocol.ts';
 import type { Of } from '../model/document.ts';
-import type { SmokeSchema } from '../model/rollout.ts';
+import type { SmokeSchema } from '../model/gate.ts';
 import type { Service } from '../model/state.ts';
 import { wireOf } from '../model/wire.ts';
 import type { Circumstances } from './circumstances.ts';

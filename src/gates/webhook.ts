@@ -1,5 +1,6 @@
 import type { Of } from '../model/document.ts';
-import type { HookSchema, WebhookSchema } from '../model/rollout.ts';
+import type { WebhookSchema } from '../model/gate.ts';
+import type { HookSchema } from '../model/plan.ts';
 import { retryDelay } from './backoff.ts';
 import { type Circumstances, told } from './circumstances.ts';
 import { NoAnswer } from './fault.ts';

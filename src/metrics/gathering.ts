@@ -1,8 +1,9 @@
 import { dispersionIndex, SLOTS } from '../analysis/dispersion.ts';
 import type { Batch, Marked, Pair, Tick, Trials } from '../analysis/evidence.ts';
 import { countUnit, noUnits, type Units } from '../analysis/units.ts';
+import type { SeenSoFar } from '../model/event.ts';
 import { type ByArm, businessKind, type Tally, type TrialCounts } from '../model/evidence.ts';
-import type { Harm, SeenSoFar } from '../model/rollout.ts';
+import type { Harm } from '../model/harm.ts';
 import type { Trial } from '../model/trial.ts';
 import { Row } from './row.ts';
 import { Usual } from './usual.ts';

@@ -1,16 +1,12 @@
 import { Type } from 'typebox';
+import { DecisionRecordSchema } from './decision.ts';
 import { DnsPolicySchema, EjectionPolicySchema, EndpointViewSchema, HealthPolicySchema } from './health.ts';
 import { EndpointLimitsSchema, VersionLimitsSchema } from './limits.ts';
+import { PolicyRequestSchema, PolicySchema } from './policy.ts';
 import { RatesSchema } from './rates.ts';
 import { AuditEntrySchema, RolloutChangeSchema } from './record.ts';
 import { RescueSchema, RetriesSchema } from './retry.ts';
-import {
-  DecisionRecordSchema,
-  PolicyRequestSchema,
-  PolicySchema,
-  RolloutSchema,
-  StrategySchema,
-} from './rollout.ts';
+import { RolloutSchema } from './rollout.ts';
 import {
   KeyPolicySchema,
   MatchSchema,
@@ -25,6 +21,7 @@ import {
   VersionSchema,
   WeightsSchema,
 } from './state.ts';
+import { StrategySchema } from './strategy.ts';
 import { StreamsSchema } from './streams.ts';
 import { VerdictSchema } from './verdict.ts';
 

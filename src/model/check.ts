@@ -1,5 +1,5 @@
 import { Compile } from 'typebox/compile';
-import { type PolicyRequest, PolicyRequestSchema } from './rollout.ts';
+import { type PolicyRequest, PolicyRequestSchema } from './policy.ts';
 import { type State, StateSchema } from './state.ts';
 
 const state = Compile(StateSchema);

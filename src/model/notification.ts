@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Of } from './document.ts';
-import { NewsSchema, WebhookSchema } from './rollout.ts';
+import { WebhookSchema } from './gate.ts';
+import { NewsSchema } from './rollout.ts';
 
 const { secret, headers, timeout, allowPrivate } = WebhookSchema.properties;
 

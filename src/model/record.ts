@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import { type DecisionRecord, RolloutSchema, TransitionSchema } from './rollout.ts';
+import type { DecisionRecord } from './decision.ts';
+import { RolloutSchema, TransitionSchema } from './rollout.ts';
 import { type Of, ServiceName, SplitSchema, VersionName } from './state.ts';
 
 /** Who asked for a change, through what, and why. */

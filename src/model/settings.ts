@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import { type Subscriber, SubscriberSchema } from './notification.ts';
 import { OverloadSchema, type OverloadSettings } from './overload.ts';
+import { PolicyRequestSchema } from './policy.ts';
 import { type Rates, RatesSchema } from './rates.ts';
-import { PolicyRequestSchema, StrategySchema } from './rollout.ts';
 import { type Of, ServiceConfigSchema, ServiceName } from './state.ts';
+import { StrategySchema } from './strategy.ts';
 import { ListenerProxyProtocolSchema, ListenerTlsSchema } from './tls.ts';
 
 /**

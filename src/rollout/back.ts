@@ -1,4 +1,5 @@
-import type { Cause, Phase, Rollout } from '../model/rollout.ts';
+import type { Cause, Phase } from '../model/phase.ts';
+import type { Rollout } from '../model/rollout.ts';
 import { budgetSpent, damns, trips } from './harm.ts';
 import { move, note, type Outcome, stay } from './move.ts';
 import { halt } from './pauses.ts';

@@ -1,4 +1,5 @@
-import type { PolicyRequest, Strategy } from '../model/rollout.ts';
+import type { PolicyRequest } from '../model/policy.ts';
+import type { Strategy } from '../model/strategy.ts';
 
 /** Strategies and policies that a config file gives a name. */
 export interface Catalogue {

@@ -1,4 +1,7 @@
-import type { Gate, Phase, Plan, Rollout, Running } from '../model/rollout.ts';
+import type { Gate } from '../model/gate.ts';
+import type { Phase, Running } from '../model/phase.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Rollout } from '../model/rollout.ts';
 import { gatesOf } from './gates.ts';
 import { windowAt } from './window.ts';
 

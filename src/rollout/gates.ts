@@ -1,4 +1,6 @@
-import type { Gate, Phase, Plan } from '../model/rollout.ts';
+import type { Gate } from '../model/gate.ts';
+import type { Phase } from '../model/phase.ts';
+import type { Plan } from '../model/plan.ts';
 
 /** The gates that must pass at a door, or are asked during a step. */
 export function gatesOf(plan: Plan, phase: Phase): readonly Gate[] {

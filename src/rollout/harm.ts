@@ -1,4 +1,6 @@
-import type { Cause, Harm, HarmBudget, Tripwire } from '../model/rollout.ts';
+import type { Harm } from '../model/harm.ts';
+import type { Cause } from '../model/phase.ts';
+import type { HarmBudget, Tripwire } from '../model/policy.ts';
 
 /**
  * What a candidate may cost, whatever the judge thinks. The budget is arithmetic on what has happened; the

@@ -1,4 +1,7 @@
-import type { Cause, Effect, Phase, Rollout, RolloutEvent } from '../model/rollout.ts';
+import type { Effect } from '../model/effect.ts';
+import type { RolloutEvent } from '../model/event.ts';
+import type { Cause, Phase } from '../model/phase.ts';
+import type { Rollout } from '../model/rollout.ts';
 import { answered, approved } from './answers.ts';
 import { abort, harmed, vanished } from './back.ts';
 import { asksPeople } from './gates.ts';

@@ -1,4 +1,7 @@
-import type { Effect, Errand, Gate, News, Phase, Rollout, Transition } from '../model/rollout.ts';
+import type { Effect } from '../model/effect.ts';
+import type { Gate } from '../model/gate.ts';
+import type { Phase } from '../model/phase.ts';
+import type { Errand, News, Rollout, Transition } from '../model/rollout.ts';
 import { gatesOf } from './gates.ts';
 import { where } from './words.ts';
 

@@ -1,4 +1,6 @@
-import type { Phase, Rollout, Running, SeenSoFar } from '../model/rollout.ts';
+import type { SeenSoFar } from '../model/event.ts';
+import type { Phase, Running } from '../model/phase.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { Decision } from '../model/verdict.ts';
 import { goBack } from './back.ts';
 import { arrive, type Place } from './doors.ts';

@@ -1,4 +1,5 @@
-import type { Cause, News, Paused } from '../model/rollout.ts';
+import type { Cause, Paused } from '../model/phase.ts';
+import type { News } from '../model/rollout.ts';
 import { move, note, type Outcome, stay } from './move.ts';
 import { afresh, type Because, type Event, type In, isCounted, type Live, later } from './phases.ts';
 

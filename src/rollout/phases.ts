@@ -1,4 +1,6 @@
-import type { Phase, Rollout, RolloutEvent, Running } from '../model/rollout.ts';
+import type { RolloutEvent } from '../model/event.ts';
+import type { Phase, Running } from '../model/phase.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { Decision } from '../model/verdict.ts';
 
 /** Phases as the moves of the machine know them, and what can be made of one. */

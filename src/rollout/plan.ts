@@ -1,4 +1,6 @@
-import type { Bake, Gate, Plan, Step, StepRequest, Strategy } from '../model/rollout.ts';
+import type { Gate } from '../model/gate.ts';
+import type { Bake, Plan, Step } from '../model/plan.ts';
+import type { StepRequest, Strategy } from '../model/strategy.ts';
 import { FINEST } from '../model/weights.ts';
 import type { Catalogue } from './catalogue.ts';
 import { PRESETS } from './presets.ts';

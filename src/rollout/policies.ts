@@ -1,4 +1,4 @@
-import type { MetricRequest, Policy, PolicyRequest } from '../model/rollout.ts';
+import type { MetricRequest, Policy, PolicyRequest } from '../model/policy.ts';
 import { MOST_BUSINESS } from '../model/trial.ts';
 import type { Catalogue } from './catalogue.ts';
 

@@ -1,4 +1,4 @@
-import type { Bake, Step } from '../model/rollout.ts';
+import type { Bake, Step } from '../model/plan.ts';
 import { USUAL_BAKE, USUAL_STEP } from './usual.ts';
 import { duration } from './words.ts';
 

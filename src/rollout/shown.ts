@@ -1,4 +1,7 @@
-import type { Gate, Plan, Policy, Rollout } from '../model/rollout.ts';
+import type { Gate } from '../model/gate.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Rollout } from '../model/rollout.ts';
 
 /** A rollout without its secrets. */
 export function shownRollout(rollout: Rollout): Rollout {

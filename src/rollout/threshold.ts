@@ -1,4 +1,4 @@
-import type { Threshold } from '../model/rollout.ts';
+import type { Threshold } from '../model/policy.ts';
 import type { Arm, Verdict } from '../model/verdict.ts';
 
 /** What the first threshold that is crossed says, or undefined. Plain numbers, for those who want them. */

@@ -1,4 +1,4 @@
-import type { Bake, Step } from '../model/rollout.ts';
+import type { Bake, Step } from '../model/plan.ts';
 
 /** What is meant where a strategy does not say. */
 

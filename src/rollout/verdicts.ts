@@ -1,4 +1,5 @@
-import type { Cause, Paused, Rollout } from '../model/rollout.ts';
+import type { Cause, Paused } from '../model/phase.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { harmful } from './back.ts';
 import { type Outcome, stay } from './move.ts';

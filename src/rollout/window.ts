@@ -1,4 +1,4 @@
-import type { Window } from '../model/rollout.ts';
+import type { Window } from '../model/gate.ts';
 
 /** What a window says at a moment. */
 export interface Opening {

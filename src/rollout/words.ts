@@ -1,5 +1,7 @@
 import { own } from '../base/own.ts';
-import type { Needs, Phase, Plan, Rollout, Step } from '../model/rollout.ts';
+import type { Phase } from '../model/phase.ts';
+import type { Needs, Plan, Step } from '../model/plan.ts';
+import type { Rollout } from '../model/rollout.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { gatesOf } from './gates.ts';
 import { windowAt } from './window.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { Errands } from '../../src/control/errands.ts';
 import { Notifier } from '../../src/gates/notifier.ts';
-import type { Gate } from '../../src/model/rollout.ts';
+import type { Gate } from '../../src/model/gate.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { HandWorld } from '../gates/parts.ts';
 import { ASKING, controlOver } from './house.ts';

@@ -3,7 +3,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { Evidence } from '../../src/control/evidence.ts';
 import { Fleet } from '../../src/control/fleet.ts';
-import type { Harm } from '../../src/model/rollout.ts';
+import type { Harm } from '../../src/model/harm.ts';
 import type { State } from '../../src/model/state.ts';
 import type { Trial } from '../../src/model/trial.ts';
 import type { Beat, Link } from '../../src/store/link.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { judgePolicy } from '../../src/control/policy.ts';
-import type { MetricRequest, Plan } from '../../src/model/rollout.ts';
+import type { Plan } from '../../src/model/plan.ts';
+import type { MetricRequest } from '../../src/model/policy.ts';
 import { POLICIES } from '../../src/rollout/policies.ts';
 
 const PLAN: Plan = { strategy: 'none', steps: [], gates: [], bake: { for: 1, keepWarm: 0 } };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { askGate, awaitGate, isLastWord } from '../../src/gates/gate.ts';
 import { worldOf } from '../../src/gates/world.ts';
-import type { Gate } from '../../src/model/rollout.ts';
+import type { Gate } from '../../src/model/gate.ts';
 import { HandClock } from '../support/clock.ts';
 import { atEnd } from '../support/end.ts';
 import { circumstancesOf, HandWorld, Receiver, untroubled } from './parts.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { askPrometheus, fillIn } from '../../src/gates/prometheus.ts';
-import type { Gate } from '../../src/model/rollout.ts';
+import type { Gate } from '../../src/model/gate.ts';
 import { runPrometheus } from '../metrics/prometheus.ts';
 import { need } from '../support/need.ts';
 import {

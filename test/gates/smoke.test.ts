@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { askSmoke } from '../../src/gates/smoke.ts';
-import type { Gate } from '../../src/model/rollout.ts';
+import type { Gate } from '../../src/model/gate.ts';
 import type { Service } from '../../src/model/state.ts';
 import { Authority } from '../support/certificates.ts';
 import { atEnd } from '../support/end.ts';

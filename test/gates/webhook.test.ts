@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { awaitGate } from '../../src/gates/gate.ts';
 import { askWebhook, decommission } from '../../src/gates/webhook.ts';
-import type { Gate } from '../../src/model/rollout.ts';
+import type { Gate } from '../../src/model/gate.ts';
 import { once } from '../support/patience.ts';
 import { broken, circumstancesOf, HandWorld, mute, Receiver, untroubled } from './parts.ts';
 

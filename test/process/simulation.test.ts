@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DecisionRecord } from '../../src/model/rollout.ts';
+import type { DecisionRecord } from '../../src/model/decision.ts';
 import { simulated, told } from '../../src/process/simulation.ts';
 
 test('what other replicas of a fleet decided is not held against the recording of this one, but told of', () => {

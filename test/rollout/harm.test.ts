@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Harm } from '../../src/model/rollout.ts';
+import type { Harm } from '../../src/model/harm.ts';
 import { budgetSpent, excessFailures, trips } from '../../src/rollout/harm.ts';
 
 function harm(

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Gate, Plan, Strategy } from '../../src/model/rollout.ts';
+import type { Gate } from '../../src/model/gate.ts';
+import type { Plan } from '../../src/model/plan.ts';
+import type { Strategy } from '../../src/model/strategy.ts';
 import { estimate, planOf, type Traffic, tellEstimate, tellPlan } from '../../src/rollout/plan.ts';
 import { PRESETS } from '../../src/rollout/presets.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Policy, PolicyRequest } from '../../src/model/rollout.ts';
+import type { Policy, PolicyRequest } from '../../src/model/policy.ts';
 import { POLICIES, policyOf, tellPolicy } from '../../src/rollout/policies.ts';
 
 function policy(request: PolicyRequest): Policy {

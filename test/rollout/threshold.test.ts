@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Threshold } from '../../src/model/rollout.ts';
+import type { Threshold } from '../../src/model/policy.ts';
 import type { Arm, Verdict } from '../../src/model/verdict.ts';
 import { crossed } from '../../src/rollout/threshold.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Window } from '../../src/model/rollout.ts';
+import type { Window } from '../../src/model/gate.ts';
 import { windowAt, windowFault } from '../../src/rollout/window.ts';
 
 const at = (terms: Partial<Window>): Window => ({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Gate } from '../../src/model/rollout.ts';
+import type { Gate } from '../../src/model/gate.ts';
 import { begin } from '../../src/rollout/machine.ts';
 import { planOf } from '../../src/rollout/plan.ts';
 import { policyOf } from '../../src/rollout/policies.ts';

@@ -1,13 +1,11 @@
-import type {
-  Effect,
-  Gate,
-  Harm,
-  Plan,
-  PolicyRequest,
-  Rollout,
-  RolloutEvent,
-  Strategy,
-} from '../../src/model/rollout.ts';
+import type { Effect } from '../../src/model/effect.ts';
+import type { RolloutEvent } from '../../src/model/event.ts';
+import type { Gate } from '../../src/model/gate.ts';
+import type { Harm } from '../../src/model/harm.ts';
+import type { Plan } from '../../src/model/plan.ts';
+import type { PolicyRequest } from '../../src/model/policy.ts';
+import type { Rollout } from '../../src/model/rollout.ts';
+import type { Strategy } from '../../src/model/strategy.ts';
 import type { Verdict } from '../../src/model/verdict.ts';
 import { begin, refusal, step } from '../../src/rollout/machine.ts';
 import type { Outcome } from '../../src/rollout/move.ts';
