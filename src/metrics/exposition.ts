@@ -106,6 +106,20 @@ function families({
     family(type, name, help, function* () {
       for (const of of totals.all()) yield* samples(of, { service: of.service, version: of.version });
     });
+  /** The same with one number of each. */
+  const figure = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    value: (of: VersionTotals) => number,
+  ) => perVersion(type, name, help, (of, labels) => [{ value: value(of), labels }]);
+  /** The same with durations of each. */
+  const durations = (
+    name: string,
+    help: string,
+    of: (of: VersionTotals) => readonly [counts: ArrayLike<number>, sum: number],
+    bounds: readonly number[] = BOUNDS,
+  ) => perVersion('histogram', name, help, (each, labels) => histogram(name, ...of(each), labels, bounds));
 
   return [
     perVersion(
@@ -130,87 +144,66 @@ function families({
         for (const [kind, value] of faults) yield { value, labels: { ...labels, kind } };
       },
     ),
-    perVersion(
+    figure(
       'counter',
       'spillway_retries_total',
       'Attempts after the first, by the version they were made at.',
-      ({ retries: value }, labels) => [{ value, labels }],
+      (of) => of.retries,
     ),
-    perVersion(
+    figure(
       'counter',
       'spillway_retries_refused_total',
       'Retries that were not made since their budget was spent, by version.',
-      ({ retriesRefused: value }, labels) => [{ value, labels }],
+      (of) => of.retriesRefused,
     ),
-    perVersion(
+    figure(
       'counter',
       'spillway_rescues_total',
       'Requests that this version failed and another answered or was asked to.',
-      ({ rescues: value }, labels) => [{ value, labels }],
+      (of) => of.rescues,
     ),
-    perVersion(
+    figure(
       'counter',
       'spillway_rescues_refused_total',
       'Requests that this version failed and no other was asked to answer since the budget was spent.',
-      ({ rescuesRefused: value }, labels) => [{ value, labels }],
+      (of) => of.rescuesRefused,
     ),
-    perVersion(
-      'histogram',
+    durations(
       'spillway_upstream_latency_seconds',
       'From the last byte of the request sent to the head of the response.',
-      ({ latency, latencySum }, labels) =>
-        histogram('spillway_upstream_latency_seconds', latency, latencySum, labels),
+      (of) => [of.latency, of.latencySum],
     ),
-    perVersion(
-      'histogram',
+    durations(
       'spillway_request_duration_seconds',
       'From the first byte of the request to the end of the exchange.',
-      ({ duration, durationSum }, labels) =>
-        histogram('spillway_request_duration_seconds', duration, durationSum, labels),
+      (of) => [of.duration, of.durationSum],
     ),
-    perVersion(
-      'gauge',
-      'spillway_in_flight_requests',
-      'Requests at this moment.',
-      ({ inFlight: value }, labels) => [{ value, labels }],
-    ),
-    perVersion(
+    figure('gauge', 'spillway_in_flight_requests', 'Requests at this moment.', (of) => of.inFlight),
+    figure(
       'gauge',
       'spillway_pending_requests',
       'Requests that wait for a connection, or for one to be connected, at this moment.',
-      ({ pending: value }, labels) => [{ value, labels }],
+      (of) => of.pending,
     ),
-    perVersion(
+    figure(
       'gauge',
       'spillway_open_streams',
       'Tunnels, such as WebSockets, and event streams at this moment.',
-      ({ streams: value }, labels) => [{ value, labels }],
+      (of) => of.streams,
     ),
-    perVersion(
-      'histogram',
+    durations(
       'spillway_stream_duration_seconds',
       'How long tunnels and event streams lasted that have ended.',
-      ({ streamDuration, streamDurationSum }, labels) =>
-        histogram(
-          'spillway_stream_duration_seconds',
-          streamDuration,
-          streamDurationSum,
-          labels,
-          STREAM_BOUNDS,
-        ),
+      (of) => [of.streamDuration, of.streamDurationSum],
+      STREAM_BOUNDS,
     ),
-    perVersion(
+    figure(
       'counter',
       'spillway_received_bytes_total',
       'Body bytes received from clients.',
-      ({ bytesIn: value }, labels) => [{ value, labels }],
+      (of) => of.bytesIn,
     ),
-    perVersion(
-      'counter',
-      'spillway_sent_bytes_total',
-      'Body bytes sent to clients.',
-      ({ bytesOut: value }, labels) => [{ value, labels }],
-    ),
+    figure('counter', 'spillway_sent_bytes_total', 'Body bytes sent to clients.', (of) => of.bytesOut),
     family('gauge', 'spillway_version_weight', 'Percentage of the traffic that a version shall get.', () =>
       weightSamples(state()),
     ),
@@ -259,7 +252,7 @@ function* histogram(
   counts: ArrayLike<number>,
   sum: number,
   labels: VersionLabels,
-  bounds: readonly number[] = BOUNDS,
+  bounds: readonly number[],
 ): Generator<Sample> {
   const cumulated = cumulate(counts, bounds);
   for (const [index, value] of cumulated.entries())
