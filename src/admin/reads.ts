@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { own } from '../base/own.ts';
-import { type Commands, Refusal } from '../control/commands.ts';
+import type { Commands } from '../control/commands.ts';
+import { serviceOf } from '../control/lookup.ts';
 import type { Totals } from '../metrics/totals.ts';
 import {
   type AuditPage,
@@ -75,15 +75,13 @@ export function readRoutes(app: FastifyInstance, { commands, totals, status, str
       },
     },
     (request, reply) => {
-      const { revision, services } = commands.state();
+      const state = commands.state();
       const name = request.params.service;
-      const service = own(services, name);
-      if (service === undefined)
-        throw new Refusal('unknown-service', `There is no service "${name}"; GET /v1/services lists them.`);
+      const service = serviceOf(state, name);
       return unlessKnown(
         request,
         reply,
-        revision,
+        state.revision,
         (): ServiceView => viewService(name, service, totals, status),
       );
     },

@@ -4,33 +4,29 @@ import type { Service, State, Version } from '../model/state.ts';
 import { Refusal } from './commands.ts';
 
 /** The service of this name. Throws Refusal if there is none. */
-export function serviceOf(state: State, name: string): Service {
-  const service = own(state.services, name);
-  if (service === undefined)
-    throw new Refusal(
-      'unknown-service',
-      `there is no service "${name}"; the services are ${list(state.services)}`,
-    );
-  return service;
+export function serviceOf({ services }: State, name: string): Service {
+  return found('service', services, name);
 }
 
 /** The version of this name. Throws Refusal if there is none. */
-export function versionOf(service: Service, name: string): Version {
-  const version = own(service.versions, name);
-  if (version === undefined)
-    throw new Refusal(
-      'unknown-version',
-      `there is no version "${name}"; the versions are ${list(service.versions)}`,
-    );
-  return version;
+export function versionOf({ versions }: Service, name: string): Version {
+  return found('version', versions, name);
 }
 
 /** The rollout with this id. Throws Refusal if there is none. */
 export function rolloutOf({ rollouts = {} }: State, id: string): Rollout {
-  const rollout = own(rollouts, id);
-  if (rollout === undefined)
-    throw new Refusal('unknown-rollout', `there is no rollout "${id}"; the rollouts are ${list(rollouts)}`);
-  return rollout;
+  return found('rollout', rollouts, id);
+}
+
+function found<T>(
+  what: 'service' | 'version' | 'rollout',
+  all: Readonly<Record<string, T>>,
+  name: string,
+): T {
+  const one = own(all, name);
+  if (one === undefined)
+    throw new Refusal(`unknown-${what}`, `there is no ${what} "${name}"; the ${what}s are ${list(all)}`);
+  return one;
 }
 
 /** Names, as a sentence ends with them. */
