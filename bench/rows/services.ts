@@ -2,7 +2,7 @@ import { spillway } from '../rivals/spillway.ts';
 import { loaded, SMALL } from './load.ts';
 import { type Ground, type Row, stand } from './row.ts';
 
-export const COUNTS = [1, 100, 10_000] as const;
+const COUNTS = [1, 100, 10_000] as const;
 
 /** What a request to one service costs among many. */
 export async function services(ground: Ground): Promise<Row> {

@@ -5,7 +5,7 @@ const LANCZOS = [
 ] as const;
 
 /** ln Γ(x), for x >= 0.5: all that intervals need. */
-export function logGamma(x: number): number {
+function logGamma(x: number): number {
   const [first, ...rest] = LANCZOS;
   let series: number = first;
   rest.forEach((coefficient, i) => {

@@ -23,9 +23,9 @@ export interface Mixture {
 }
 
 /** Later starts of a detector. */
-export const EPOCHS = 64;
+const EPOCHS = 64;
 /** Share of the money that bets from the beginning. */
-export const EARLY = 0.5;
+const EARLY = 0.5;
 
 /** A bettor over so many alternatives, with later starts each `epochLength` seconds. */
 export function startMixture(

@@ -6,7 +6,7 @@ import type { Tally } from '../model/evidence.ts';
  * The slots stand for the key, which nobody keeps.
  */
 export type Ticket = number;
-export const SLOT = 2 ** 20 - 1;
+const SLOT = 2 ** 20 - 1;
 /** The unit is a key, and counts once; otherwise it is this request. */
 export const KEYED = 2 ** 20;
 

@@ -147,7 +147,7 @@ export const StartQuerySchema = Type.Object(
 );
 export type StartQuery = Of<typeof StartQuerySchema>;
 
-export const PlanViewSchema = Type.Object(
+const PlanViewSchema = Type.Object(
   {
     steps: Type.Array(Type.String(), { description: 'What happens, a line each.' }),
     takes: Type.String({ description: 'How long, at the traffic of the last minute.' }),
@@ -191,7 +191,7 @@ export const DecisionListSchema = Type.Object(
 );
 export type DecisionList = Of<typeof DecisionListSchema>;
 
-export const ObservationSchema = Type.Object(
+const ObservationSchema = Type.Object(
   {
     metric: Type.String({ description: 'Of kind conversion or value, without when.' }),
     key: Type.Optional(
@@ -326,7 +326,6 @@ export const ChangeHeadersSchema = Type.Object({
     Type.String({ maxLength: 1000, description: 'Why, for requests whose body does not say it.' }),
   ),
 });
-export type ChangeHeaders = Of<typeof ChangeHeadersSchema>;
 
 export const AuditQuerySchema = Type.Object(
   {
@@ -341,7 +340,7 @@ export const AuditQuerySchema = Type.Object(
 export type AuditPageQuery = Of<typeof AuditQuerySchema>;
 
 /** What one version did since Spillway started, all workers together. */
-export const VersionSummarySchema = Type.Object(
+const VersionSummarySchema = Type.Object(
   {
     requests: Type.Integer(),
     errors: Type.Integer({
@@ -357,7 +356,7 @@ export const VersionSummarySchema = Type.Object(
 );
 export type VersionSummary = Of<typeof VersionSummarySchema>;
 
-export const VersionViewSchema = Type.Object(
+const VersionViewSchema = Type.Object(
   {
     ...VersionSchema.properties,
     weight: Type.Number({ description: 'Percentage of the traffic.' }),
@@ -443,7 +442,7 @@ export const AuditPageSchema = Type.Object(
 );
 export type AuditPage = Of<typeof AuditPageSchema>;
 
-export const ReplicaViewSchema = Type.Object(
+const ReplicaViewSchema = Type.Object(
   {
     replica: Type.String({ description: 'What it is called.' }),
     id: Type.String({ description: 'Its name and a mark of this one run of it.' }),

@@ -166,8 +166,6 @@ export const FAULTS = {
   shedding: fault('shedding', 'self', 503, 'never', 'The proxy has more connections than it may have.'),
 } as const satisfies Record<string, Fault>;
 
-export type FaultName = keyof typeof FAULTS;
-
 /** Every kind, in a fixed order: ledgers count them by index. */
 export const FAULT_KINDS: readonly string[] = Object.values(FAULTS).map((each) => each.kind);
 const INDEX = new Map(FAULT_KINDS.map((kind, index) => [kind, index]));

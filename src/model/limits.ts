@@ -1,5 +1,4 @@
 import { Type } from 'typebox';
-import type { Of } from './document.ts';
 
 /** How much a service's endpoints are given to bear, and its versions as a whole; each worker counts for itself. */
 
@@ -56,4 +55,3 @@ export const VersionLimitsSchema = Type.Object(
       'How much a version is given to bear, over all of its endpoints. What a version says goes before.',
   },
 );
-export type VersionLimits = Of<typeof VersionLimitsSchema>;

@@ -4,7 +4,7 @@ import { RolloutSchema, TransitionSchema } from './rollout.ts';
 import { type Of, ServiceName, SplitSchema, VersionName } from './state.ts';
 
 /** Who asked for a change, through what, and why. */
-export const ActorSchema = Type.Object(
+const ActorSchema = Type.Object(
   { name: Type.String(), role: Type.String(), address: Type.Optional(Type.String()) },
   { additionalProperties: false },
 );
@@ -45,7 +45,7 @@ export const AuditEntrySchema = Type.Object(
 export type AuditEntry = Of<typeof AuditEntrySchema>;
 
 /** What one worker says of a revision. */
-export const WorkerReceiptSchema = Type.Object(
+const WorkerReceiptSchema = Type.Object(
   {
     worker: Type.Integer(),
     revision: Type.Integer({ description: 'The revision this worker serves.' }),
@@ -61,7 +61,7 @@ export const WorkerReceiptSchema = Type.Object(
 export type WorkerReceipt = Of<typeof WorkerReceiptSchema>;
 
 /** What one replica says of a revision. */
-export const ReplicaReceiptSchema = Type.Object(
+const ReplicaReceiptSchema = Type.Object(
   {
     replica: Type.String(),
     live: Type.Boolean({ description: 'Whether every worker of it serves this revision.' }),
@@ -76,7 +76,7 @@ export const ReplicaReceiptSchema = Type.Object(
 );
 export type ReplicaReceipt = Of<typeof ReplicaReceiptSchema>;
 
-export const FleetReceiptSchema = Type.Object(
+const FleetReceiptSchema = Type.Object(
   {
     of: Type.Integer({ description: 'Replicas that there are, as far as is known.' }),
     live: Type.Integer({ description: 'Replicas that serve this revision.' }),
@@ -88,7 +88,7 @@ export const FleetReceiptSchema = Type.Object(
 export type FleetReceipt = Of<typeof FleetReceiptSchema>;
 
 /** Proof that a change is live: which workers serve it, and since when nobody is sent to the version left. */
-export const ReceiptSchema = Type.Object(
+const ReceiptSchema = Type.Object(
   {
     revision: Type.Integer(),
     live: Type.Boolean({ description: 'Whether every worker serves this revision, of every replica.' }),

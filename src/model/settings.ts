@@ -16,7 +16,7 @@ export const ROLES = ['viewer', 'operator', 'admin'] as const;
 /** viewer reads; operator also shifts weights and rolls back; admin also changes structure. */
 export type Role = (typeof ROLES)[number];
 
-export const ListenerSchema = Type.Object(
+const ListenerSchema = Type.Object(
   {
     address: Type.String({ description: 'host:port, [ipv6]:port or unix:/path to accept HTTP on.' }),
     http2: Type.Optional(
@@ -39,7 +39,7 @@ export const ListenerSchema = Type.Object(
 );
 export type Listener = Of<typeof ListenerSchema>;
 
-export const TokenSchema = Type.Object(
+const TokenSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 64, description: 'Who this is; stands in the audit log.' }),
     role: Type.Union([Type.Literal('viewer'), Type.Literal('operator'), Type.Literal('admin')]),
@@ -52,7 +52,7 @@ export const TokenSchema = Type.Object(
 );
 export type Token = Of<typeof TokenSchema>;
 
-export const LinksSchema = Type.Object(
+const LinksSchema = Type.Object(
   {
     url: Type.String({
       pattern: '^https?://',
@@ -75,7 +75,7 @@ export const LinksSchema = Type.Object(
 );
 export type LinkSettings = Required<Of<typeof LinksSchema>>;
 
-export const AdminSchema = Type.Object(
+const AdminSchema = Type.Object(
   {
     address: Type.Optional(
       Type.String({ description: 'Where the admin API listens. Default 127.0.0.1:8081.' }),
@@ -98,7 +98,7 @@ export const AdminSchema = Type.Object(
 );
 
 /** Milliseconds. */
-export const TimeoutsSchema = Type.Object(
+const TimeoutsSchema = Type.Object(
   {
     handshake: Type.Optional(
       Type.Integer({
@@ -158,7 +158,7 @@ export const TimeoutsSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export const LimitsSchema = Type.Object(
+const LimitsSchema = Type.Object(
   {
     targetBytes: Type.Optional(
       Type.Integer({ minimum: 64, maximum: 60000, description: 'Longest request target. Default 16384.' }),
@@ -217,7 +217,7 @@ export const LimitsSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export const AccessLogSchema = Type.Object(
+const AccessLogSchema = Type.Object(
   {
     path: Type.String({
       minLength: 1,
@@ -244,7 +244,7 @@ const CREDENTIAL = ' env:NAME reads it from the environment.';
 const PEM =
   ' A PEM file; a relative path starts at the config file. env:NAME reads the PEM itself from the environment.';
 
-export const FleetSchema = Type.Object(
+const FleetSchema = Type.Object(
   {
     name: Type.Optional(
       Type.String({
@@ -300,7 +300,7 @@ export const FleetSchema = Type.Object(
 );
 export type FleetSettings = Of<typeof FleetSchema>;
 
-export const LogSchema = Type.Object(
+const LogSchema = Type.Object(
   {
     level: Type.Optional(
       Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {

@@ -77,7 +77,7 @@ export const KeyPolicySchema = Type.Object(
 );
 export type KeyPolicy = Of<typeof KeyPolicySchema>;
 
-export const OverridePolicySchema = Type.Object(
+const OverridePolicySchema = Type.Object(
   {
     secret: Type.Optional(
       Type.String({
@@ -115,7 +115,7 @@ const Fallback = Type.String({
     'Version that answers in place of one of which no endpoint can be used; each such request counts as a failure of the latter. Default: none, and the answer is 503.',
 });
 
-export const ProtocolSchema = Type.Union([Type.Literal('http1'), Type.Literal('h2c'), Type.Literal('h2')], {
+const ProtocolSchema = Type.Union([Type.Literal('http1'), Type.Literal('h2c'), Type.Literal('h2')], {
   description:
     'What endpoints are spoken to in: http1 is HTTP/1.1; h2c is HTTP/2 in plain, h2 the same over TLS, as gRPC wants it. Default http1. A version may differ from its service.',
 });
@@ -284,7 +284,7 @@ export const SchemaStandSchema = Type.Object(
 );
 
 /** A service as the truth holds it. */
-export const ServiceSchema = Type.Object(
+const ServiceSchema = Type.Object(
   {
     ...structure,
     versions: Type.Record(VersionName, VersionSchema, { additionalProperties: false }),

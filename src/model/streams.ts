@@ -1,5 +1,4 @@
 import { Type } from 'typebox';
-import type { Of } from './document.ts';
 
 export const StreamsSchema = Type.Object(
   {
@@ -24,4 +23,3 @@ export const StreamsSchema = Type.Object(
       'What becomes of long-lived streams (WebSockets and other upgrades, event streams, answers longer than ten seconds) when a version loses its weight.',
   },
 );
-export type Streams = Of<typeof StreamsSchema>;

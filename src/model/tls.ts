@@ -11,16 +11,15 @@ const PemPath = (what: string) =>
 
 const VERIFIED = 'Certificates of the authorities that are believed';
 
-export const CertificateSchema = Type.Object(
+const CertificateSchema = Type.Object(
   {
     cert: PemPath('the certificate, followed by those between it and its authority'),
     key: PemPath('its private key, without a passphrase'),
   },
   { additionalProperties: false, description: 'A certificate; it serves the names it holds.' },
 );
-export type Certificate = Of<typeof CertificateSchema>;
 
-export const ClientCertificatesSchema = Type.Object(
+const ClientCertificatesSchema = Type.Object(
   {
     ca: PemPath('the authorities whose client certificates are believed'),
     required: Type.Optional(
@@ -39,7 +38,7 @@ export const ClientCertificatesSchema = Type.Object(
   { additionalProperties: false, description: 'Ask clients for a certificate.' },
 );
 
-export const HstsSchema = Type.Object(
+const HstsSchema = Type.Object(
   {
     maxAge: Type.Integer({
       minimum: 0,

@@ -31,7 +31,6 @@ export const OccasionSchema = Type.Object(
     description: 'What counts, as POST /orders answered with 2xx.',
   },
 );
-export type Occasion = Of<typeof OccasionSchema>;
 
 /** Business metrics of one rollout: a request carries a bit for each. */
 export const MOST_BUSINESS = 30;

@@ -3,7 +3,7 @@ import type { Of } from './document.ts';
 
 /** What the evidence means, said in words and numbers. Rollouts act on `decision`; people read the rest. */
 
-export const RangeSchema = Type.Object(
+const RangeSchema = Type.Object(
   {
     value: Type.Optional(Type.Number({ description: 'The best guess; left out: none yet, or unbounded.' })),
     low: Type.Number(),
@@ -14,7 +14,7 @@ export const RangeSchema = Type.Object(
 
 export type Range = Of<typeof RangeSchema>;
 
-export const ArmSchema = Type.Object(
+const ArmSchema = Type.Object(
   {
     trials: Type.Number({ description: 'Requests in this step; sticky: keys.' }),
     bad: Type.Number({ description: 'Those that failed.' }),
@@ -27,7 +27,7 @@ export const ArmSchema = Type.Object(
 );
 export type Arm = Of<typeof ArmSchema>;
 
-export const TestResultSchema = Type.Object(
+const TestResultSchema = Type.Object(
   {
     name: Type.String({
       description: 'A metric, promotion:errors, promotion:latency, or srm: sample ratio mismatch.',

@@ -26,7 +26,7 @@ export class Unreachable extends Error {
 }
 
 /** The admin API said no; the message is its own. */
-export class Refused extends Error {
+class Refused extends Error {
   override readonly name = 'Refused';
 }
 

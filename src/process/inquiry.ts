@@ -38,7 +38,7 @@ export class Inquiry {
 }
 
 /** A worker confirms by serving the revision or a later one. */
-export function receiptOf(
+function receiptOf(
   revision: number,
   workers: readonly number[],
   answers: ReadonlyMap<number, Settled>,

@@ -130,7 +130,7 @@ export function preconditionOf(call: Call): Record<string, string> {
 }
 
 /** Reads `stable=95 canary=5`. Throws UsageError on anything else. */
-export function weightsOf(parts: readonly string[]): Record<string, number> {
+function weightsOf(parts: readonly string[]): Record<string, number> {
   const read = new Map<string, number>();
   for (const part of parts) {
     const [, version, percent] = /^([^=]+)=(\d+(?:\.\d+)?)%?$/.exec(part) ?? [];

@@ -123,7 +123,7 @@ export function predecessorOf(env: NodeJS.ProcessEnv): Predecessor | undefined {
 }
 
 /** The new one's side. */
-export class Predecessor {
+class Predecessor {
   readonly #ceded: Promise<Memory | undefined>;
   readonly #waiting: Socket[] = [];
   #lead: ((visitor: Socket) => void) | undefined;

@@ -4,7 +4,7 @@ import { columns } from './columns.ts';
 export const EXIT = { done: 0, failed: 1, usage: 2, unreachable: 3, incomplete: 4 } as const;
 export type Exit = (typeof EXIT)[keyof typeof EXIT];
 
-export const EXIT_MEANS: Readonly<Record<Exit, string>> = {
+const EXIT_MEANS: Readonly<Record<Exit, string>> = {
   0: 'done',
   1: 'refused or failed; the message says why',
   2: 'the command line is not understood',

@@ -46,7 +46,7 @@ import { byHand, clockSet, done, newer, reloaded, restarted, wayBack } from './w
  * was set: the times in here are moved along, so that no step becomes longer or shorter. A reload: nothing,
  * unless a version has other endpoints by it, for then the step begins again.
  */
-export const MOVES: Moves = {
+const MOVES: Moves = {
   waiting: {
     ...always(),
     tick: knock,

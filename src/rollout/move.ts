@@ -87,7 +87,7 @@ export function withoutErrand(rollout: Rollout, id: string): Rollout {
   return errands.length === rollout.errands.length ? rollout : { ...rollout, errands };
 }
 
-export function withErrands(rollout: Rollout, errands: readonly Errand[]): Outcome {
+function withErrands(rollout: Rollout, errands: readonly Errand[]): Outcome {
   if (errands.length === 0) return stay(rollout);
   return {
     next: { ...rollout, errands: [...rollout.errands, ...errands] },

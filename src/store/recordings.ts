@@ -19,7 +19,7 @@ const TOGETHER = 60;
 const PATIENCE = 3600;
 
 /** The last line of a recording that could not go on. */
-export const BROKEN_OFF = { type: 'brokenOff' } as const;
+const BROKEN_OFF = { type: 'brokenOff' } as const;
 
 /** Where blocks of bytes are put, one behind the other. */
 interface Medium {

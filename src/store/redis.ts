@@ -23,7 +23,7 @@ const PERIOD = 1_000;
 /** Milliseconds during which replicas bring the newest truth they know to a Redis that has lost it. */
 const RESTORING = 2_000;
 /** Milliseconds after which a replica that gave no sign of life is forgotten. */
-export const FORGOTTEN = 30_000;
+const FORGOTTEN = 30_000;
 /** Milliseconds that a rollback waits to be written before it is served. */
 const HURRY = 250;
 /** Milliseconds between two looks for Redis at the start. */

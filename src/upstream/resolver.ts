@@ -48,7 +48,7 @@ export function nameIn(address: Address): Named | undefined {
 }
 
 /** The addresses of these that are wanted, sorted, since resolvers change their order with every answer. */
-export function chosen(found: readonly LookupAddress[], family: DnsPolicy['family']): readonly string[] {
+function chosen(found: readonly LookupAddress[], family: DnsPolicy['family']): readonly string[] {
   const of = (wanted: number) =>
     [...new Set(found.filter((each) => each.family === wanted).map(({ address }) => address))].sort();
   switch (family) {
