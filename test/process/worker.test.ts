@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { EMPTY } from '../../src/model/empty.ts';
@@ -9,6 +9,7 @@ import { systemClock } from '../../src/process/clock.ts';
 import { diffState, type Up } from '../../src/process/messages.ts';
 import { Worker } from '../../src/process/worker.ts';
 import { atEnd } from '../support/end.ts';
+import { once } from '../support/patience.ts';
 import { named } from './site.ts';
 
 const { proxy } = settingsOf({ listen: [{ address: '127.0.0.1:0' }] }, 1);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import { test } from 'node:test';
 import { proxyHeader } from '../../src/http/proxyprotocol.ts';
 import { AccessLog, hashKey } from '../../src/proxy/accesslog.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 import { always, Origin, ok } from '../support/origin.ts';
+import { once } from '../support/patience.ts';
 import { get, post, Site, settingsFor } from '../support/site.ts';
 
 test('a line tells what happened, and no more', async (t) => {
@@ -143,7 +144,7 @@ test('what the proxy answers by itself has a line, too, if its turn has come', a
 test('over HTTP/2 it is the same', async (t) => {
   const site = await Site.open(t, {});
   const session = http2.connect(`http://${site.address}`);
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   await once(session.request({ ':authority': 'a', ':method': 'TRACE' }), 'response');
   await once(session.request({ ':authority': 'a', ':method': 'OPTIONS', ':path': '*' }), 'response');
   const refused = await site.record();

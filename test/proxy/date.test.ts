@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { DateLine } from '../../src/proxy/dateline.ts';
 import { HandClock } from '../support/clock.ts';
+import { atEnd } from '../support/end.ts';
 import { always, Origin } from '../support/origin.ts';
+import { once } from '../support/patience.ts';
 import { get, Site, type SiteOptions } from '../support/site.ts';
 
 /** What the clock of a site says before it is wound. */
@@ -26,7 +27,7 @@ async function fieldsOverHttp2(
   asked: http2.OutgoingHttpHeaders,
 ): Promise<http2.IncomingHttpHeaders> {
   const session = http2.connect(`http://${site.address}`);
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const [fields] = await once(session.request(asked), 'response');
   return fields as http2.IncomingHttpHeaders;
 }
