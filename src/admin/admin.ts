@@ -94,6 +94,7 @@ export function createAdmin(options: AdminOptions): Admin {
     workers: () => status.workers().length,
     unrouted: () => status.unrouted(),
     handshakes: () => status.handshakes(),
+    connections: () => status.connections(),
     overload: status,
     certificates: () => status.certificates(),
     endpoints: () => status.endpoints(),

@@ -1,5 +1,6 @@
 import type { OverloadSources } from '../metrics/overload.ts';
 import type { FleetView, ServiceList } from '../model/api.ts';
+import type { Connections } from '../model/connections.ts';
 import type { EndpointNumbers, EndpointView } from '../model/health.ts';
 
 /** What the admin API tells of the process around it. Implemented by `process/`. */
@@ -20,6 +21,8 @@ export interface Status extends OverloadSources {
   unrouted(): Readonly<Record<string, number>>;
   /** TLS handshakes, since the start and over all workers, by how they ended. */
   handshakes(): Readonly<Record<string, number>>;
+  /** Connections of clients that are open, over all workers. */
+  connections(): Connections;
   /** Certificates shown to clients; `notAfter` in seconds since 1970. */
   certificates(): readonly { readonly file: string; readonly notAfter: number }[];
 }

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { upperBound } from '../base/histogram.ts';
 import { own } from '../base/own.ts';
 import type { FleetView } from '../model/api.ts';
+import { type Connections, PROTOCOLS } from '../model/connections.ts';
 import type { EndpointNumbers } from '../model/health.ts';
 import type { State } from '../model/state.ts';
 import { endpointFamilies } from './endpoints.ts';
@@ -21,6 +22,8 @@ export interface ExpositionSources {
   unrouted(): Readonly<Record<string, number>>;
   /** TLS handshakes since the start, by how they ended. */
   handshakes(): Readonly<Record<string, number>>;
+  /** Connections of clients that are open. */
+  connections(): Connections;
   /** Certificates shown to clients; `notAfter` in seconds since 1970. */
   certificates(): readonly { readonly file: string; readonly notAfter: number }[];
   endpoints(): Iterable<EndpointNumbers>;
@@ -93,6 +96,7 @@ function families({
   workers,
   unrouted,
   handshakes,
+  connections,
   certificates,
   version,
 }: ExpositionSources): Family[] {
@@ -213,6 +217,15 @@ function families({
       'Requests that belonged to no service.',
       function* () {
         for (const [code, value] of Object.entries(unrouted())) yield { value, labels: { code } };
+      },
+    ),
+    family(
+      'gauge',
+      'spillway_open_connections',
+      'Connections of clients at this moment, by the address they came to and what is spoken: http/1.1, h2, or opening while a PROXY header or a handshake is waited for.',
+      function* () {
+        for (const [listener, spoken] of Object.entries(connections()))
+          for (const protocol of PROTOCOLS) yield { value: spoken[protocol], labels: { listener, protocol } };
       },
     ),
     family(

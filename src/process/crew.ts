@@ -4,6 +4,7 @@ import type { Serving } from '../control/commands.ts';
 import type { Evidence } from '../control/evidence.ts';
 import type { Totals } from '../metrics/totals.ts';
 import type { ServiceList } from '../model/api.ts';
+import { type Connections, together } from '../model/connections.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { Standing } from '../model/health.ts';
 import type { Pressure, Resource } from '../model/overload.ts';
@@ -71,6 +72,8 @@ interface Place {
   /** How it bears what it has to, and what there is too much of. */
   pressure: Pressure | undefined;
   cause: Resource | undefined;
+  /** Of clients, that it has open. */
+  connections: Connections;
   /** It has too much to bear, and accepts no connections while others do. */
   relieved: boolean;
   /** Monotonic milliseconds. */
@@ -113,6 +116,7 @@ export class Crew implements Serving {
       silent: 0,
       pressure: undefined,
       cause: undefined,
+      connections: {},
       relieved: false,
       since: 0,
       deaths: 0,
@@ -263,6 +267,11 @@ export class Crew implements Serving {
     );
   }
 
+  /** Connections of clients that are open, as the workers last told. */
+  connections(): Connections {
+    return together(this.#places.map(({ connections }) => connections));
+  }
+
   get roll(): Roll {
     const filled = this.#places.filter((place) => place.hand !== undefined && place.prepared);
     const alive = filled.filter(({ silent }) => silent < SILENT);
@@ -381,6 +390,7 @@ export class Crew implements Serving {
         return;
       case 'alive':
         place.pressure = message.pressure;
+        place.connections = message.connections;
         if (place.cause === message.cause) return;
         place.cause = message.cause;
         this.#share();
@@ -402,6 +412,7 @@ export class Crew implements Serving {
     place.relieved = false;
     place.pressure = undefined;
     place.cause = undefined;
+    place.connections = {};
     place.open.clear();
     place.revision = 0;
     this.#options.totals.forget(place.number);

@@ -1,3 +1,4 @@
+import type { Connections } from '../model/connections.ts';
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import type { Outcomes, Standing } from '../model/health.ts';
@@ -74,7 +75,12 @@ export type Up =
   /** Comes as often as trials are under way, even if nothing was counted: who is silent is missing. */
   | { readonly type: 'trials'; readonly counts: readonly TrialCounts[] }
   /** Comes several times a second, whatever happens: who is silent hangs. */
-  | { readonly type: 'alive'; readonly pressure: Pressure; readonly cause: Resource | undefined }
+  | {
+      readonly type: 'alive';
+      readonly pressure: Pressure;
+      readonly cause: Resource | undefined;
+      readonly connections: Connections;
+    }
   /** The last word; `fault` says why if the worker leaves without having been asked to. */
   | { readonly type: 'leaving'; readonly fault: string | undefined };
 

@@ -115,6 +115,7 @@ export async function runSpillway(source: Source): Promise<Running> {
       workers: () => crew.workers(),
       unrouted: () => crew.unrouted(),
       handshakes: () => crew.handshakes(),
+      connections: () => crew.connections(),
       pressures: () => crew.pressures(),
       shed: () => crew.shed(),
       certificates: () => speeches.certificates,

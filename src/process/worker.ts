@@ -121,7 +121,7 @@ export class Worker {
       this.#timer = setInterval(() => {
         this.report();
         const { pressure, cause } = plane.overload;
-        this.#tell({ type: 'alive', pressure, cause });
+        this.#tell({ type: 'alive', pressure, cause, connections: plane.connections });
       }, PERIOD);
       this.#timer.unref();
       this.#tell({ type: 'adopted', revision: plane.revision });

@@ -86,6 +86,7 @@ export class Client implements ClientConnection, Requester, Expiring {
   readonly context: Context;
   readonly socket: ClientSocket;
   readonly address: string;
+  readonly listener: string;
   readonly trusted: boolean;
   readonly scheme: string;
   readonly forwarded: string;
@@ -135,6 +136,7 @@ export class Client implements ClientConnection, Requester, Expiring {
     this.#manner = manner;
     this.scheme = scheme;
     this.address = address;
+    this.listener = caller.listener;
     this.#port = caller.port;
     this.#to = caller.to;
     this.credential = credential;
@@ -154,6 +156,10 @@ export class Client implements ClientConnection, Requester, Expiring {
   /** Whether it waits for a request and nothing of one has come. */
   get idle(): boolean {
     return this.#state === HEAD && !this.#headBegun;
+  }
+
+  get protocol() {
+    return 'http/1.1' as const;
   }
 
   get httpsRedirect(): number | undefined {

@@ -1,4 +1,5 @@
 import type { End } from '../http/proxyprotocol.ts';
+import { type Connections, NONE, PROTOCOLS, type Protocol } from '../model/connections.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -12,11 +13,15 @@ export interface Caller {
   readonly port: number;
   /** Where it has connected to; undefined: to us. */
   readonly to: End | undefined;
+  /** The address of ours that it was accepted at. */
+  readonly listener: string;
 }
 
 /** A connection of a client, whatever it speaks. */
 export interface Client {
   readonly address: string;
+  readonly listener: string;
+  readonly protocol: Protocol;
   /** Shows every exchange under way. */
   visit(look: (exchange: Exchange) => void): void;
   /** Closes it once it waits for nothing. */
@@ -29,6 +34,7 @@ export interface Client {
 export class Clients {
   readonly #all = new Set<Client>();
   readonly #byAddress = new Map<string, number>();
+  readonly #byListener = new Map<string, Record<Protocol, number>>();
 
   get size(): number {
     return this.#all.size;
@@ -44,6 +50,7 @@ export class Clients {
   add(client: Client): void {
     this.#all.add(client);
     this.#byAddress.set(client.address, (this.#byAddress.get(client.address) ?? 0) + 1);
+    this.#count(client, 1);
   }
 
   delete(client: Client): void {
@@ -51,6 +58,23 @@ export class Clients {
     const left = this.#byAddress.get(client.address)! - 1;
     if (left === 0) this.#byAddress.delete(client.address);
     else this.#byAddress.set(client.address, left);
+    this.#count(client, -1);
+  }
+
+  #count({ listener, protocol }: Client, more: number): void {
+    const spoken = this.#byListener.get(listener) ?? { ...NONE };
+    spoken[protocol] += more;
+    this.#byListener.set(listener, spoken);
+  }
+
+  /** What is spoken at these listeners, and at others that accept no more but still have connections. */
+  spoken(listeners: Iterable<string>): Connections {
+    const at = new Map([...listeners].map((listener) => [listener, NONE]));
+    for (const [listener, spoken] of this.#byListener) {
+      if (at.has(listener) || PROTOCOLS.some((each) => spoken[each] > 0)) at.set(listener, { ...spoken });
+      else this.#byListener.delete(listener);
+    }
+    return Object.fromEntries(at);
   }
 
   [Symbol.iterator](): IterableIterator<Client> {

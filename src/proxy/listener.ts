@@ -25,6 +25,7 @@ export class Listener {
   readonly #context: Context;
   readonly #server: net.Server;
   #unix = false;
+  #address = '';
   #speech: Speech;
   #manner: Manner;
   #proxies: AddressSet | undefined;
@@ -62,6 +63,7 @@ export class Listener {
       this.#server.once('error', reject);
       const listening = () => {
         this.#server.off('error', reject);
+        this.#address = this.#bound(address);
         resolve();
       };
       if (handle === undefined) this.#server.listen({ ...parsed, backlog: BACKLOG }, listening);
@@ -69,9 +71,13 @@ export class Listener {
     });
     // A connection that could not be accepted, for want of a descriptor, is no reason to end.
     this.#server.on('error', () => {});
+    return this.#address;
+  }
+
+  #bound(wanted: string): string {
     const bound = this.#server.address();
     return bound === null || typeof bound === 'string'
-      ? address
+      ? wanted
       : formatAddress({ host: bound.address, port: bound.port });
   }
 
@@ -91,14 +97,17 @@ export class Listener {
   #accept(socket: net.Socket): void {
     const peer = this.#unix ? UNIX_PEER : plainAddress(socket.remoteAddress ?? '');
     // What is known of it now may be lost in a moment, when it hangs up.
-    const caller = { address: peer, port: socket.remotePort ?? 0, to: undefined };
+    const caller = { address: peer, port: socket.remotePort ?? 0, to: undefined, listener: this.#address };
     // Whoever may open a Unix socket is trusted with more than that.
     if (this.#proxies === undefined || !(this.#unix || this.#proxies.has(peer)))
       return this.#arrived(socket, caller);
     if (!this.#admits(socket, peer)) return;
     this.#context.makeRoom();
-    new Preamble(this.#context, socket, peer, (ends) =>
-      this.#arrived(socket, ends === undefined ? caller : { ...ends.source, to: ends.destination }),
+    new Preamble(this.#context, socket, caller, (ends) =>
+      this.#arrived(
+        socket,
+        ends === undefined ? caller : { ...caller, ...ends.source, to: ends.destination },
+      ),
     );
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { Trials } from '../metrics/trials.ts';
+import type { Connections } from '../model/connections.ts';
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import { EJECTION, type Outcomes, type Seat, type Standing } from '../model/health.ts';
@@ -188,6 +189,11 @@ export class DataPlane {
     const { shed } = this.#context;
     this.#context.shed = {};
     return shed;
+  }
+
+  /** Connections of clients that are open. */
+  get connections(): Connections {
+    return this.#context.clients.spoken(this.#listeners.keys());
   }
 
   /** How it bears what it has to. */

@@ -2,12 +2,14 @@ import type { Socket } from 'node:net';
 import type { Expiring } from '../base/deadlines.ts';
 import { MORE } from '../http/head.ts';
 import { type Ends, NO_HEADER, parseProxyHeader } from '../http/proxyprotocol.ts';
-import type { Client } from './clients.ts';
+import type { Caller, Client } from './clients.ts';
 import type { Context } from './context.ts';
 
 /** Reads the PROXY header that a connection begins with, and puts back what follows it. */
 export class Preamble implements Client, Expiring {
   readonly address: string;
+  readonly listener: string;
+  readonly protocol = 'opening';
   readonly deadline: number;
   readonly #context: Context;
   readonly #socket: Socket;
@@ -15,10 +17,11 @@ export class Preamble implements Client, Expiring {
   #read = Buffer.alloc(0);
 
   /** `told`: of the client's connection, or undefined if the proxy speaks for itself. The socket is paused then. */
-  constructor(context: Context, socket: Socket, address: string, told: (ends: Ends | undefined) => void) {
+  constructor(context: Context, socket: Socket, peer: Caller, told: (ends: Ends | undefined) => void) {
     this.#context = context;
     this.#socket = socket;
-    this.address = address;
+    this.address = peer.address;
+    this.listener = peer.listener;
     this.#told = told;
     this.deadline = context.deadlines.in(context.rules.settings.timeouts.handshake);
     context.deadlines.add(this);

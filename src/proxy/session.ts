@@ -74,12 +74,16 @@ function whenSaid(session: http2.Http2Session, turns: number, task: () => void):
   else setImmediate(whenSaid, session, turns - 1, task);
 }
 
+/** The connection as it was before it spoke HTTP/2. */
+type Peer = Requester & Pick<Client, 'listener'>;
+
 /** One HTTP/2 connection of a client. Its streams make requests; this counts them, and sees to its good conduct. */
 export class Session implements Client, Expiring {
   readonly context: Context;
   /** Who it is: what streams say of themselves. */
-  readonly peer: Requester;
+  readonly peer: Peer;
   readonly address: string;
+  readonly protocol = 'h2';
   deadline: number;
   readonly #socket: Socket;
   readonly #http2: http2.ServerHttp2Session;
@@ -102,7 +106,7 @@ export class Session implements Client, Expiring {
   #over = Number.POSITIVE_INFINITY;
 
   /** `first`: what was read of it already, preface and all. The socket is nobody else's any more. */
-  constructor(context: Context, socket: Socket, peer: Requester, first: Buffer) {
+  constructor(context: Context, socket: Socket, peer: Peer, first: Buffer) {
     this.context = context;
     this.peer = peer;
     this.address = peer.address;
@@ -156,6 +160,10 @@ export class Session implements Client, Expiring {
     session.on('error', () => {});
     session.on('close', () => this.#closed());
     return session;
+  }
+
+  get listener(): string {
+    return this.peer.listener;
   }
 
   get streams(): number {

@@ -74,7 +74,7 @@ export class Termination {
 
   /** Shakes hands with a client that has just connected. */
   begin(socket: ShakingSocket, caller: Caller): void {
-    socket.handshake = new Handshake(this.#context, socket, caller.address, (secure) =>
+    socket.handshake = new Handshake(this.#context, socket, caller, (secure) =>
       this.#secured(secure, caller, this.#vouches && secure.authorized ? credentialOf(secure) : ''),
     );
     if (this.#alone) this.#servers.first.emit('connection', socket);
@@ -93,6 +93,8 @@ interface ShakingSocket extends Socket {
 /** A connection on which hands are being shaken: counted like any other, and not for long. */
 class Handshake implements Client, Expiring {
   readonly address: string;
+  readonly listener: string;
+  readonly protocol = 'opening';
   readonly deadline: number;
   readonly #context: Context;
   readonly #socket: ShakingSocket;
@@ -101,12 +103,13 @@ class Handshake implements Client, Expiring {
   constructor(
     context: Context,
     socket: ShakingSocket,
-    address: string,
+    { address, listener }: Caller,
     secured: (socket: tls.TLSSocket) => void,
   ) {
     this.#context = context;
     this.#socket = socket;
     this.address = address;
+    this.listener = listener;
     this.#secured = secured;
     const { settings } = context.rules;
     this.deadline = context.deadlines.in(settings.timeouts.handshake);

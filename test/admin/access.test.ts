@@ -113,6 +113,7 @@ test('without tokens only loopback may listen', async (t) => {
       links: new ApprovalLinks(() => undefined, {}, new HandClock()),
       status: {
         handshakes: () => ({}),
+        connections: () => ({}),
         pressures: () => [],
         shed: () => ({}),
         certificates: () => [],

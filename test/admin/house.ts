@@ -143,6 +143,7 @@ export async function openHouse(t: TestContext, options: HouseOptions = {}) {
         [1, 2].map((worker) => ({ worker, pid: 1000 + worker, revision: control.state().revision })),
       unrouted: () => ({ 404: 7 }),
       handshakes: () => ({}),
+      connections: () => ({}),
       pressures: () => [],
       shed: () => ({}),
       certificates: () => [],

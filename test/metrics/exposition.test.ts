@@ -76,6 +76,7 @@ function render(totals = filled(), endpoints = [ENDPOINT]): Promise<string> {
     workers: () => 2,
     unrouted: () => ({ 400: 4, 404: 5 }),
     handshakes: () => ({ full: 3, resumed: 2 }),
+    connections: () => ({ '127.0.0.1:443': { 'http/1.1': 3, h2: 2, opening: 1 } }),
     overload: {
       pressures: () => [{ worker: 2, pressure: { loop: 0.25, memory: 0.5, descriptors: 1.5 } }],
       shed: () => ({ descriptors: 6 }),
@@ -91,6 +92,8 @@ test('every number is shown under the name that dashboards rely on', async () =>
   const lines = new Set(text.split('\n'));
   const at = '{service="web",version="v1"';
   for (const line of [
+    'spillway_open_connections{listener="127.0.0.1:443",protocol="http/1.1"} 3',
+    'spillway_open_connections{listener="127.0.0.1:443",protocol="opening"} 1',
     'spillway_handshakes_total{result="resumed"} 2',
     'spillway_tls_certificate_not_after_seconds{file="/etc/shop.pem"} 1800000000',
     `spillway_requests_total${at},code="200"} 180`,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { silent } from '../../src/base/log.ts';
 import { Evidence } from '../../src/control/evidence.ts';
+import type { Connections } from '../../src/model/connections.ts';
 import type { TrialCounts } from '../../src/model/evidence.ts';
 import type { Resource } from '../../src/model/overload.ts';
 import { settingsOf } from '../../src/model/settings.ts';
@@ -70,8 +71,8 @@ const LISTENING: Up = { type: 'listening', address: '127.0.0.1:4242' };
 const ALIVE = alive(undefined);
 const ENTRANCE = entrance('127.0.0.1:4242');
 
-function alive(cause: Resource | undefined): Up {
-  return { type: 'alive', pressure: { loop: 0, memory: 0, descriptors: 0 }, cause };
+function alive(cause: Resource | undefined, connections: Connections = {}): Up {
+  return { type: 'alive', pressure: { loop: 0, memory: 0, descriptors: 0 }, cause, connections };
 }
 
 function entrance(address: string): Entrance {
@@ -194,6 +195,18 @@ test('the roll tells who was heard of lately, whose loop hangs, and where nobody
   assert.deepEqual(crew.roll, { alive: 3, serving: 1, silent: 0, vacant: 0 });
   hired[3]!.ear.heard(LISTENING);
   assert.equal(crew.roll.serving, 2);
+});
+
+test('open connections are those of all workers that are there', async (t) => {
+  const { crew, hired } = await serving(t, 2);
+  const [one, two] = hired.map(({ ear }) => ear);
+  const [a, b] = ['127.0.0.1:1', '127.0.0.1:2'];
+  one!.heard(alive(undefined, { [a]: { 'http/1.1': 1, h2: 2, opening: 3 } }));
+  const other = { 'http/1.1': 7, h2: 0, opening: 0 };
+  two!.heard(alive(undefined, { [a]: { 'http/1.1': 10, h2: 20, opening: 30 }, [b]: other }));
+  assert.deepEqual(crew.connections(), { [a]: { 'http/1.1': 11, h2: 22, opening: 33 }, [b]: other });
+  one!.gone('signal SIGKILL');
+  assert.deepEqual(crew.connections(), { [a]: { 'http/1.1': 10, h2: 20, opening: 30 }, [b]: other });
 });
 
 test('who has too much to bear leaves accepting to others, as long as there are others', async (t) => {
