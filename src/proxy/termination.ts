@@ -116,12 +116,15 @@ class Handshake implements Client, Expiring {
     context.deadlines.add(this);
     context.clients.add(this);
     context.opening.add(this);
+    // Who says no more will never have shaken hands.
+    socket.allowHalfOpen = false;
     socket.on('error', () => {});
     socket.on('close', () => this.failed());
   }
 
   done(socket: tls.TLSSocket): void {
     if (!this.#leave()) return;
+    socket.allowHalfOpen = true;
     this.#context.countHandshake(socket.isSessionReused() ? 'resumed' : 'full');
     this.#secured(socket);
   }

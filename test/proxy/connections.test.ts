@@ -69,6 +69,22 @@ test('after a handshake it is what is spoken inside', async (t) => {
   await are(0, 0, 0);
 });
 
+test('who says no more before hands are shaken is let go, and who does after is answered', async (t) => {
+  const ca = new Authority(t);
+  const tls = termsOf([ca.issue('DNS:a.example')]);
+  const { site, open: are } = await open(t, { speech: { tls } });
+  const short = await site.connect();
+  short.say('\x16');
+  await are(0, 0, 1);
+  short.end();
+  await short.gone();
+  await are(0, 0, 0);
+  const client = await connectSecurely(site.address, { ca: ca.cert, servername: 'a.example' });
+  client.say(get());
+  client.end();
+  assert.equal((await client.message()).body, 'ok');
+});
+
 test('a listener that is closed is told of while it has connections, one that is open always', async (t) => {
   const { site } = await open(t);
   const other = await site.plane.listen('127.0.0.1:0');
