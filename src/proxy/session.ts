@@ -77,6 +77,16 @@ function whenSaid(session: http2.Http2Session, turns: number, task: () => void):
 /** The connection as it was before it spoke HTTP/2. */
 type Peer = Requester & Pick<Client, 'listener'>;
 
+/**
+ * Has a socket hold what reads it for a session. Node lets go of that when the session is over, and may read on: if it
+ * is collected between the moment when a read is given its buffer and that when it has come, a socket that was told
+ * to read into another one (`readingInline`) finds that it was not, and ends the process.
+ */
+function holdReader(socket: Socket & { reader?: unknown }, session: http2.Http2Session): void {
+  const name = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle');
+  if (name !== undefined) socket.reader = Reflect.get(session, name);
+}
+
 /** One HTTP/2 connection of a client. Its streams make requests; this counts them, and sees to its good conduct. */
 export class Session implements Client, Expiring {
   readonly context: Context;
@@ -123,6 +133,7 @@ export class Session implements Client, Expiring {
     socket.pause();
     socket.unshift(first);
     this.#http2 = this.#open(socket);
+    holdReader(socket, this.#http2);
     context.deadlines.add(this);
     context.clients.add(this);
     if (context.draining) this.close();

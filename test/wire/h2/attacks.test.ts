@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { atEnd } from '../../support/end.ts';
 import { always, Origin, ok } from '../../support/origin.ts';
 import { eventually } from '../../support/patience.ts';
+import { reachable } from '../../support/peer.ts';
 import { Site, type SiteOptions } from '../../support/site.ts';
 import {
   block,
@@ -16,6 +18,7 @@ import {
   frame,
   GOAWAY,
   HEADERS,
+  NO_ERROR,
   PADDED,
   PING,
   PREFACE,
@@ -362,3 +365,22 @@ for (const [name, leave] of [
     assert.equal(peer.heard, '');
   });
 }
+
+test('a client that talks on after its goodbye is not listened to, and ends nothing but its connection', async (t) => {
+  const origin = await Origin.open(t, always('ok'));
+  const site = await Site.open(t, { app: { versions: { v1: [origin.address] } } });
+  const socket = connect({ ...reachable(site.address), allowHalfOpen: true });
+  t.after(() => socket.destroy());
+  const attacker = new Framed(socket);
+  attacker.say(Buffer.from(PREFACE, 'latin1'), frame(SETTINGS, 0, 0));
+  await attacker.find('settings', ({ type }) => type === SETTINGS);
+  const more = times(256, () => [frame(DATA, 0, 1, 'x'.repeat(16_384))]);
+  attacker.say(frame(GOAWAY, 0, 0, Buffer.concat([uint32(0), uint32(NO_ERROR)])));
+  // So much that memory is collected while it is read.
+  for (let i = 0; i < 16; i++) {
+    attacker.say(more);
+    await new Promise(setImmediate);
+  }
+  await eventually('all to be taken', () => socket.writableLength === 0);
+  await othersAreServed(t, site);
+});
