@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { request, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { atEnd } from '../support/end.ts';
+import { execute } from '../support/execute.ts';
 import { once, until, within } from '../support/patience.ts';
 import { origin, type Site, shop, startSite } from './site.ts';
-
-const run = promisify(execFile);
 
 interface Answer {
   readonly status: number;
@@ -150,7 +147,7 @@ test('when the system has no descriptor left, who is served is served, and nobod
   const pid = (await site.status()).workers[0]!.pid;
   const open = async () => (await readdir(`/proc/${pid}/fd`)).length;
   const most = (await open()) + 10;
-  await run('prlimit', [`--pid=${pid}`, `--nofile=${most}:${most}`]);
+  await execute('prlimit', `--pid=${pid}`, `--nofile=${most}:${most}`);
   const crowd = Array.from({ length: 60 }, () => client().on('error', () => {}));
   atEnd(t, () => {
     for (const socket of [idle, ...crowd]) socket.destroy();

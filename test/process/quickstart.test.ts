@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import { promisify } from 'node:util';
 import { atEnd } from '../support/end.ts';
+import { execute } from '../support/execute.ts';
 import { need } from '../support/need.ts';
 import { once } from '../support/patience.ts';
 import { CLI, spillway } from './command.ts';
@@ -40,7 +40,7 @@ test('the commands that quickstart prints show the split, shift it, and roll bac
     if (line.startsWith('Ctrl-C')) break;
   }
   const [show = '', shift = '', rollback = ''] = commands;
-  const shell = async (command: string) => (await promisify(execFile)('sh', ['-c', command])).stdout;
+  const shell = (command: string) => execute('sh', '-c', command);
 
   const before = await shell(show);
   assert.match(before, /hello from stable \(v1\)/);

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { promisify } from 'node:util';
 import type { Config } from '../../src/model/settings.ts';
 import { Authority, type Filed } from '../support/certificates.ts';
+import { execute } from '../support/execute.ts';
 import { need } from '../support/need.ts';
 import { until } from '../support/patience.ts';
 import { connectSecurely } from '../support/secure.ts';
 import { Load } from './load.ts';
 import { named, type Site, shop, startSite } from './site.ts';
-
-const run = promisify(execFile);
 
 /** Connections made in a row: with two workers, both are met. */
 const ROUND = 24;
@@ -134,8 +131,7 @@ test('curl is served by name, refuses the certificate of another, and needs one 
   const curl = async (site: Site, host: string, ...more: string[]) => {
     const { port } = new URL(site.proxy);
     const usual = ['--silent', '--show-error', '--cacert', ca.file, '--resolve', `${host}:${port}:127.0.0.1`];
-    return run('curl', [...usual, ...more, `https://${host}:${port}/`]).then(
-      ({ stdout }) => stdout,
+    return execute('curl', ...usual, ...more, `https://${host}:${port}/`).catch(
       ({ code }: { code: number }) => code,
     );
   };
@@ -177,9 +173,9 @@ test('h2load loses none of its requests, by TLS and in plain, in HTTP/2 and 1.1'
   });
   const load = async (url: string, ...more: string[]) => {
     const size = ['--requests=500', '--clients=10', '--max-concurrent-streams=10'];
-    const { stdout } = await run('h2load', [...size, ...more, url]);
-    assert.match(stdout, /500 succeeded, 0 failed, 0 errored/);
-    return /^Application protocol: (\S+)$/m.exec(stdout)?.[1];
+    const said = await execute('h2load', ...size, ...more, url);
+    assert.match(said, /500 succeeded, 0 failed, 0 errored/);
+    return /^Application protocol: (\S+)$/m.exec(said)?.[1];
   };
   const [secure, plain] = addresses as [string, string];
   assert.equal(await load(`https://${secure}/`), 'h2');

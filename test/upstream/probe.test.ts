@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createHttp2Server, createSecureServer } from 'node:http2';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { parseAddress } from '../../src/model/address.ts';
 import { HEALTH, type HealthPolicy } from '../../src/model/health.ts';
 import type { Service } from '../../src/model/state.ts';
@@ -16,6 +14,7 @@ import { type Probed, probe } from '../../src/upstream/probe.ts';
 
 import { Authority } from '../support/certificates.ts';
 import { atEnd } from '../support/end.ts';
+import { execute } from '../support/execute.ts';
 import { endpoint as h2c } from '../support/h2c.ts';
 import { introduced } from '../support/introduced.ts';
 import { always, Origin, ok } from '../support/origin.ts';
@@ -252,13 +251,8 @@ test('an endpoint that expects a PROXY header is told that nobody is behind it, 
 test('without a descriptor of our own nothing is found out about endpoints, and requests are not their failures', async (t) => {
   const { address } = await answering(t, 200);
   const script = fileURLToPath(new URL('./lacking.js', import.meta.url));
-  const { stdout } = await promisify(execFile)('prlimit', [
-    '--nofile=1024:1024',
-    process.execPath,
-    script,
-    address,
-  ]);
-  assert.deepEqual(JSON.parse(stdout), {
+  const told = await execute('prlimit', '--nofile=1024:1024', process.execPath, script, address);
+  assert.deepEqual(JSON.parse(told), {
     before: { sound: true, says: 'it accepts connections' },
     lacking: ['unknown', 'unknown'],
     fault: 'exhausted',
