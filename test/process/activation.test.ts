@@ -17,7 +17,7 @@ async function activate(t: TestContext, configPath: string, fds: readonly number
   const site = new Site(child, configPath);
   atEnd(t, async () => {
     child.kill('SIGKILL');
-    await site.closed;
+    await site.ended();
   });
   return site;
 }
@@ -42,7 +42,7 @@ test('a socket that systemd passes is served, and outlives the process: nobody i
   assert.equal(first.proxy, `http://${socket.address}`);
   assert.deepEqual(await first.get(), { status: 200, text: 'stable' });
   first.child.kill('SIGTERM');
-  assert.equal(await first.closed, 0);
+  assert.equal(await first.ended(), 0);
 
   // Nobody serves now; the system lets the connection wait.
   const waiting = fetch(first.proxy, { headers: { connection: 'close' } });

@@ -213,7 +213,7 @@ test('a replica starts without Redis, with what it saw last', async (t) => {
   assert.equal((await weigh(site('a'), 15)).status, 200);
   const { configPath } = site('a');
   site('a').child.kill('SIGTERM');
-  await site('a').closed;
+  await site('a').ended();
   await redis.kill();
   const again = await resumeSite(t, configPath);
   assert.equal(await weightAt(again), 15);

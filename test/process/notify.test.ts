@@ -26,7 +26,7 @@ test('systemd is told when Spillway is ready, when it reloads and has, even by a
   await site.reload('no config', 'the config is not reloaded; nothing has changed');
   await words(5);
   site.child.kill('SIGTERM');
-  assert.equal(await site.closed, 0);
+  assert.equal(await site.ended(), 0);
   const heard = (await words(6)).map((line) => line.replace(/(PID|USEC)=\d+$/, '$1=…'));
   assert.deepEqual(heard, [
     'READY=1 MAINPID=…',

@@ -172,7 +172,7 @@ test('SIGHUP lets the access log go on in a new file', async (t) => {
   await until(async () => readFile(path, 'utf8').catch(() => undefined));
   await site.get('/after');
   site.child.kill('SIGTERM');
-  assert.equal(await site.closed, 0);
+  assert.equal(await site.ended(), 0);
   const lines = (await readFile(`${path}.1`, 'utf8')) + (await readFile(path, 'utf8'));
   assert.equal(lines.trimEnd().split('\n').length, 2);
   for (const line of lines.trimEnd().split('\n')) assert.equal(JSON.parse(line).status, 200);
@@ -198,7 +198,7 @@ test('on SIGTERM what is in flight is finished, nothing new is accepted, and the
   await until(() => refuses(site.proxy));
   finish();
   assert.equal(await answer.text(), 'halfdone');
-  assert.equal(await site.closed, 0);
+  assert.equal(await site.ended(), 0);
 });
 
 test('with notice given, SIGTERM turns /ready to 503 while new connections are still accepted', async (t) => {
@@ -214,8 +214,8 @@ test('with notice given, SIGTERM turns /ready to 503 while new connections are s
   assert.equal(await refuses(long.proxy), false);
   assert.equal((await long.get()).text, 'stable');
   long.child.kill('SIGTERM');
-  assert.equal(await long.closed, 1);
-  assert.equal(await (await open(1)).closed, 0);
+  assert.equal(await long.ended(), 1);
+  assert.equal(await (await open(1)).ended(), 0);
 });
 
 test('a second signal ends at once', async (t) => {
@@ -223,7 +223,7 @@ test('a second signal ends at once', async (t) => {
   site.child.kill('SIGTERM');
   await site.logged('shutting down');
   site.child.kill('SIGINT');
-  assert.equal(await site.closed, 1);
+  assert.equal(await site.ended(), 1);
   await assert.rejects(answer.text());
 });
 
@@ -234,7 +234,7 @@ test('workers that lose their primary finish what is in flight, and end', async 
   finish();
   assert.equal(await answer.text(), 'halfdone');
   // The workers share the output of the primary: it closes when the last of them is gone.
-  await site.closed;
+  await site.ended();
 });
 
 test('an address that is taken ends the start with the cure, and leaves no process behind', async (t) => {

@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test';
 import type { ServiceList } from '../../src/model/api.ts';
 import type { Config } from '../../src/model/settings.ts';
 import { atEnd } from '../support/end.ts';
-import { eventually, once } from '../support/patience.ts';
+import { eventually, once, within } from '../support/patience.ts';
 import { CLI } from './command.ts';
 
 /** A directory that is gone after the test. */
@@ -80,8 +80,7 @@ export class Site {
   readonly configPath: string;
   readonly lines: Line[] = [];
   #over = false;
-  /** The exit code, once the process and all of its workers have let go of the output. */
-  readonly closed: Promise<number | null>;
+  readonly #closed: Promise<number | null>;
   proxy = '';
   admin = '';
 
@@ -89,10 +88,15 @@ export class Site {
     this.child = child;
     this.configPath = configPath;
     createInterface({ input: child.stdout! }).on('line', (text) => this.lines.push(JSON.parse(text)));
-    this.closed = hear(child, 'close').then(([code]) => {
+    this.#closed = hear(child, 'close').then(([code]) => {
       this.#over = true;
       return code;
     });
+  }
+
+  /** The exit code, once the process and all of its workers have let go of the output. */
+  ended(): Promise<number | null> {
+    return within('the end of the process', this.#closed);
   }
 
   /** The first line with this message from line `from` on, as soon as there is one. */
@@ -162,7 +166,7 @@ export async function resumeSite(
     site.child.kill('SIGKILL');
     // Successors outlive it, and share its output.
     for (const { msg, pid } of site.lines) if (msg === 'a successor is started') end(pid as number);
-    await site.closed;
+    await site.ended();
   });
   site.admin = await site.url('admin listening');
   site.proxy = await site.url('listening');

@@ -47,7 +47,7 @@ for (const workers of [2, 0])
       assert.equal(back.code, 0, back.err);
       assert.match(back.out, /stable/);
       process.kill(primary, 'SIGTERM');
-      await site.closed;
+      await site.ended();
     });
 
 function alive(pid: number): boolean {
@@ -128,6 +128,6 @@ test('a Unix socket goes over to the successor, and is taken away by whoever is 
   await site.logged('all is finished');
   assert.match(await ask(), /stable$/);
   process.kill(successor, 'SIGTERM');
-  await site.closed;
+  await site.ended();
   await assert.rejects(ask(), { code: 'ENOENT' });
 });
