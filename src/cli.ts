@@ -10,6 +10,11 @@ import { version } from './process/version.ts';
 
 const VERBS: Readonly<Record<string, Verb>> = { ...LOCAL, ...REMOTE, rollout, simulate };
 
+// Who reads no more, such as `head`, is told no more; the exit code says what came of it all the same.
+process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
+  if (fault.code !== 'EPIPE') throw fault;
+});
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main([name, ...rest]: readonly string[]): Promise<Exit> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import type { ServiceList, ServiceView } from '../src/model/api.ts';
 import type { Change } from '../src/model/record.ts';
 import { version } from '../src/process/version.ts';
-import { spillway } from './process/command.ts';
+import { CLI, spillway } from './process/command.ts';
 import { atEnd } from './support/end.ts';
 import { once } from './support/patience.ts';
 
@@ -284,4 +285,11 @@ test('status of one service asks for that one alone', async (t) => {
   const { out } = await spillway(['status', 'shop', '--admin', url]);
   assert.equal(heard[0]?.line, 'GET /v1/services/shop');
   assert.match(out, /^SERVICE .*\nshop {5}stable /);
+});
+
+test('whoever reads no more, such as head, changes nothing of what a verb does, and gets no stack trace', async () => {
+  const child = spawn(process.execPath, [CLI, 'schema'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  assert.deepEqual({ err, code }, { err: '', code: 0 });
 });

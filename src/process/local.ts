@@ -20,9 +20,12 @@ const run: Verb = {
     'SIGHUP reads the config file again; a bad one changes nothing. SIGTERM and SIGINT finish what is in\nflight and end; a second one ends at once.',
   async run(call) {
     const configPath = configOf(call);
+    const { heedSignals, holdReloads } = await import('./signals.ts');
+    const asked = holdReloads();
     const { runSpillway } = await import('./run.ts');
-    const { heedSignals } = await import('./signals.ts');
-    heedSignals(await runSpillway({ configPath }));
+    const running = await runSpillway({ configPath });
+    heedSignals(running);
+    if (asked()) await running.reload();
     return EXIT.done;
   },
 };

@@ -45,3 +45,19 @@ export function heedSignals(running: Running): void {
     process.exit(1);
   });
 }
+
+/**
+ * Until there is something to reload a SIGHUP is remembered: it would end this process, and service managers take
+ * that for an end in good order. Call what is returned once signals are heeded, to hear whether one came.
+ */
+export function holdReloads(): () => boolean {
+  let came = false;
+  const note = () => {
+    came = true;
+  };
+  process.on('SIGHUP', note);
+  return () => {
+    process.off('SIGHUP', note);
+    return came;
+  };
+}

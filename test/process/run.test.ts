@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
@@ -8,8 +9,8 @@ import type { Change } from '../../src/model/record.ts';
 import type { Config } from '../../src/model/settings.ts';
 import { runSpillway } from '../../src/process/run.ts';
 import { atEnd } from '../support/end.ts';
-import { once, until } from '../support/patience.ts';
-import { spillway } from './command.ts';
+import { once, patiently, until } from '../support/patience.ts';
+import { CLI, spillway } from './command.ts';
 import { freeEndpoints, named, origin, type Site, scratch, shop, startSite } from './site.ts';
 
 test('a request is served by a worker, and the command line shifts, shows and rolls back', async (t) => {
@@ -301,3 +302,28 @@ async function refuses(url: string): Promise<boolean> {
     socket.destroy();
   }
 }
+
+test('a SIGHUP that comes before there is anything to reload does not end it', async (t) => {
+  // It waits for a store that does not answer.
+  const store = createServer().listen(0, '127.0.0.1');
+  await once(store, 'listening');
+  atEnd(t, () => store.close());
+  const { port } = store.address() as AddressInfo;
+  const directory = await scratch(t);
+  const path = join(directory, 'spillway.json');
+  const away = { store: `redis://127.0.0.1:${port}/0`, fleet: { mirror: directory }, workers: 0 };
+  await writeFile(path, JSON.stringify(shop('127.0.0.1:1', '127.0.0.1:1', away)));
+  const child = spawn(process.execPath, [CLI, 'run', '--config', path], { stdio: 'ignore' });
+  atEnd(t, () => child.kill('SIGKILL'));
+  await patiently<Socket>('it to ask the store', (resolve) =>
+    store.on('connection', (socket) => {
+      atEnd(t, () => socket.destroy());
+      resolve(socket);
+    }),
+  );
+  const ended = once(child, 'exit');
+  // Of two that wait the lower number is delivered first.
+  child.kill('SIGHUP');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [null, 'SIGTERM']);
+});
