@@ -57,18 +57,15 @@ export interface CrewOptions {
   readonly log: Log;
 }
 
-/** One place in the crew. It stays when the worker that fills it dies. */
-interface Place {
-  readonly number: number;
+/** The worker that fills a place. */
+interface Filling {
   hand: Hand | undefined;
   revision: number;
   /** It has compiled a table. */
   prepared: boolean;
   /** The addresses at which it accepts connections. */
-  readonly open: Set<string>;
+  open: Set<string>;
   listening: boolean;
-  /** Looks since it was last heard. They are counted, not timed: a primary that was held up has only itself to blame. */
-  silent: number;
   /** How it bears what it has to, and what there is too much of. */
   pressure: Pressure | undefined;
   cause: Resource | undefined;
@@ -76,12 +73,33 @@ interface Place {
   connections: Connections;
   /** It has too much to bear, and accepts no connections while others do. */
   relieved: boolean;
+}
+
+/** One place in the crew. It stays when the worker that fills it dies. */
+interface Place extends Filling {
+  readonly number: number;
+  /** Looks since it was last heard. They are counted, not timed: a primary that was held up has only itself to blame. */
+  silent: number;
   /** Monotonic milliseconds. */
   since: number;
   deaths: number;
   /** What the worker said when it left. */
   fault: string | undefined;
   restart: NodeJS.Timeout | undefined;
+}
+
+function vacant(): Filling {
+  return {
+    hand: undefined,
+    revision: 0,
+    prepared: false,
+    open: new Set(),
+    listening: false,
+    pressure: undefined,
+    cause: undefined,
+    connections: {},
+    relieved: false,
+  };
 }
 
 /** The workers as one: tells them the truth, takes in what they counted, and replaces those that die. */
@@ -107,17 +125,9 @@ export class Crew implements Serving {
     this.#options = options;
     this.#orders = options.orders;
     this.#places = Array.from({ length: options.size }, (_, index) => ({
+      ...vacant(),
       number: index + 1,
-      hand: undefined,
-      revision: 0,
-      prepared: false,
-      open: new Set(),
-      listening: false,
       silent: 0,
-      pressure: undefined,
-      cause: undefined,
-      connections: {},
-      relieved: false,
       since: 0,
       deaths: 0,
       fault: undefined,
@@ -406,15 +416,7 @@ export class Crew implements Serving {
 
   #gone(place: Place, how: string): void {
     const pid = place.hand?.pid;
-    place.hand = undefined;
-    place.listening = false;
-    place.prepared = false;
-    place.relieved = false;
-    place.pressure = undefined;
-    place.cause = undefined;
-    place.connections = {};
-    place.open.clear();
-    place.revision = 0;
+    Object.assign(place, vacant());
     this.#options.totals.forget(place.number);
     this.#options.evidence.leave(sourceOf(place));
     this.#look();
