@@ -20,7 +20,7 @@ import {
   type Serving,
 } from './commands.ts';
 import { Debts } from './debts.ts';
-import { type Circumstances, type Command, type Decision, decide, signature } from './decide.ts';
+import { type Circumstances, type Command, type Decision, decide, partsOf, signature } from './decide.ts';
 import type { Launch } from './launch.ts';
 import { rolloutOf, serviceOf } from './lookup.ts';
 import { confirmed } from './resplit.ts';
@@ -284,9 +284,8 @@ class StoreControl implements Control {
       const decision = this.#decide(command, circumstances, asking);
       const wanted = decision ?? this.#insistence(command, circumstances);
       if (wanted === undefined) return { before, after: before, durable: true };
-      const { services, rollouts, entry, urgent } = wanted;
-      const next = { services, ...(rollouts && { rollouts }) };
-      const writing = this.#store.replace(before.revision, next, entry, asking.fence);
+      const { entry, urgent } = wanted;
+      const writing = this.#store.replace(before.revision, partsOf(wanted), entry, asking.fence);
       const after = await (urgent ? this.#inHaste(writing) : writing).catch(refuseFenced);
       if (after !== undefined) {
         this.#serve(after);
@@ -342,8 +341,8 @@ class StoreControl implements Control {
     if (decision === undefined)
       return { before, after: before, durable: !this.#insist(command, circumstances) };
     if (error !== undefined && !decision.urgent) throw unavailable(error, before);
-    const { services, rollouts, entry } = decision;
-    const after: State = { services, ...(rollouts && { rollouts }), revision: before.revision + 1 };
+    const { entry } = decision;
+    const after: State = { ...partsOf(decision), revision: before.revision + 1 };
     this.#debts.owe({ command: pinned(command, after), circumstances, entry });
     this.#serve(after);
     this.#tell(after, [{ ...entry, revision: after.revision }]);
@@ -357,10 +356,9 @@ class StoreControl implements Control {
    */
   #insistence(command: Command, circumstances: Circumstances): Decision | undefined {
     if (this.#store.link === undefined || command.type !== 'rollback') return undefined;
-    const { rollouts } = this.#state;
     const services = confirmed(this.#state, command.service, circumstances.now);
     const entry = { ...signature('rollback', circumstances), service: command.service };
-    return { services, ...(rollouts && { rollouts }), entry, urgent: true };
+    return { ...partsOf({ ...this.#state, services }), entry, urgent: true };
   }
 
   /** Owes what a rollback insists on, unless it is owed. Whether anything is owed now. */

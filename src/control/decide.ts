@@ -249,7 +249,8 @@ function withService(state: State, name: string, service: Service): State {
   return { ...state, services: { ...state.services, [name]: service } };
 }
 
-function partsOf({ services, rollouts }: State): Pick<Decision, 'services' | 'rollouts'> {
+/** What a store holds of a state. */
+export function partsOf({ services, rollouts }: Omit<State, 'revision'>): Omit<State, 'revision'> {
   return rollouts === undefined ? { services } : { services, rollouts };
 }
 

@@ -67,11 +67,11 @@ export class Fleet implements Plane, Lead, Messenger {
   #beat: Beat | undefined;
   /** What Redis's clock is ahead of the monotonic one here, ms. */
   #ahead: number | undefined;
-  /** What the fleet knew of each rollout's cost, by its leader. */
-  #costs: Readonly<Record<string, Harm>> = {};
-  #verdicts: Readonly<Record<string, Verdict>> = {};
   #observed: (posting: Posting) => void = () => {};
   #verdictHere: (rollout: string) => Verdict | undefined = () => undefined;
+  #verdicts: Readonly<Record<string, Verdict>> = {};
+  /** What the fleet knew of each rollout's cost, by its leader. */
+  #costs: Readonly<Record<string, Harm>> = {};
   /** The same when Redis was last reached, and what was known here then; undefined while it is. */
   #cut: Map<string, { readonly fleet: Harm; readonly here: Harm }> | undefined;
   /** What each rollout had cost when every replica had been heard of a moment ago, in the present term. */
