@@ -34,7 +34,7 @@ export function viewService(
           {
             ...defined,
             weight: own(service.split.weights, version) ?? 0,
-            inFlight: counted?.inFlight ?? 0,
+            inFlight: counted?.present('inFlight') ?? 0,
             standing: known.standing(name, version),
             totals: counted?.summary() ?? NOTHING,
           },

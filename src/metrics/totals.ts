@@ -46,6 +46,24 @@ export class Totals {
   }
 }
 
+/** What ledgers tell as increases, one number each. */
+const SUMS = [
+  'errors',
+  'retries',
+  'retriesRefused',
+  'rescues',
+  'rescuesRefused',
+  'latencySum',
+  'durationSum',
+  'streamDurationSum',
+  'bytesIn',
+  'bytesOut',
+] as const satisfies readonly (keyof LedgerCounts)[];
+type Sums = Record<(typeof SUMS)[number], number>;
+
+/** What ledgers tell of the moment. */
+type Present = Pick<LedgerCounts, 'inFlight' | 'pending' | 'streams'>;
+
 /** What was counted of one version. */
 export class VersionTotals {
   readonly service: string;
@@ -60,117 +78,38 @@ export class VersionTotals {
   readonly duration = new Float64Array(BUCKETS);
   /** Counts by bucket: how long streams lasted. */
   readonly streamDuration = new Float64Array(BUCKETS);
-  readonly #inFlight = new Map<number, number>();
-  readonly #pending = new Map<number, number>();
-  readonly #streams = new Map<number, number>();
-  #streamDurationSum = 0;
-  #errors = 0;
-  #retries = 0;
-  #retriesRefused = 0;
-  #rescues = 0;
-  #rescuesRefused = 0;
-  #latencySum = 0;
-  #durationSum = 0;
-  #bytesIn = 0;
-  #bytesOut = 0;
+  readonly #sums = Object.fromEntries(SUMS.map((name) => [name, 0])) as Sums;
+  /** As each worker last told. */
+  readonly #present = new Map<number, Present>();
 
   constructor(service: string, version: string) {
     this.service = service;
     this.version = version;
   }
 
-  /** Requests that count against the version. */
-  get errors(): number {
-    return this.#errors;
+  get sums(): Readonly<Sums> {
+    return this.#sums;
   }
 
-  get retries(): number {
-    return this.#retries;
-  }
-
-  get retriesRefused(): number {
-    return this.#retriesRefused;
-  }
-
-  get rescues(): number {
-    return this.#rescues;
-  }
-
-  get rescuesRefused(): number {
-    return this.#rescuesRefused;
-  }
-
-  /** Milliseconds. */
-  get latencySum(): number {
-    return this.#latencySum;
-  }
-
-  /** Milliseconds. */
-  get durationSum(): number {
-    return this.#durationSum;
-  }
-
-  /** Body bytes from clients. */
-  get bytesIn(): number {
-    return this.#bytesIn;
-  }
-
-  /** Body bytes to clients. */
-  get bytesOut(): number {
-    return this.#bytesOut;
-  }
-
-  /** Requests at this moment, as the workers last told. */
-  get inFlight(): number {
-    return sum(this.#inFlight.values());
-  }
-
-  /** Requests that cannot be sent at this moment, as the workers last told. */
-  get pending(): number {
-    return sum(this.#pending.values());
-  }
-
-  /** Streams open at this moment, as the workers last told. */
-  get streams(): number {
-    return sum(this.#streams.values());
-  }
-
-  /** Milliseconds. */
-  get streamDurationSum(): number {
-    return this.#streamDurationSum;
+  /** At this moment, as the workers last told. */
+  present(what: keyof Present): number {
+    return sum(Array.from(this.#present.values(), (each) => each[what]));
   }
 
   add(counts: LedgerCounts, worker: number): void {
     eachPair(counts.codes, (code, count) => increase(this.codes, code, count));
     eachPair(counts.faults, (kind, count) => increase(this.faults, FAULT_KINDS[kind]!, count));
-    eachPair(counts.latency, (bucket, count) => {
-      this.latency[bucket]! += count;
-    });
-    eachPair(counts.duration, (bucket, count) => {
-      this.duration[bucket]! += count;
-    });
-    eachPair(counts.streamDuration, (bucket, count) => {
-      this.streamDuration[bucket]! += count;
-    });
-    this.#streamDurationSum += counts.streamDurationSum;
-    this.#streams.set(worker, counts.streams);
-    this.#errors += counts.errors;
-    this.#retries += counts.retries;
-    this.#retriesRefused += counts.retriesRefused;
-    this.#rescues += counts.rescues;
-    this.#rescuesRefused += counts.rescuesRefused;
-    this.#latencySum += counts.latencySum;
-    this.#durationSum += counts.durationSum;
-    this.#bytesIn += counts.bytesIn;
-    this.#bytesOut += counts.bytesOut;
-    this.#inFlight.set(worker, counts.inFlight);
-    this.#pending.set(worker, counts.pending);
+    for (const name of ['latency', 'duration', 'streamDuration'] as const)
+      eachPair(counts[name], (bucket, count) => {
+        this[name][bucket]! += count;
+      });
+    for (const name of SUMS) this.#sums[name] += counts[name];
+    const { inFlight, pending, streams } = counts;
+    this.#present.set(worker, { inFlight, pending, streams });
   }
 
   forget(worker: number): void {
-    this.#inFlight.delete(worker);
-    this.#pending.delete(worker);
-    this.#streams.delete(worker);
+    this.#present.delete(worker);
   }
 
   /** The few numbers that a person wants to see; quantiles of the upstream latency, in milliseconds. */
@@ -178,7 +117,7 @@ export class VersionTotals {
     const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => quantile(this.latency, q));
     return {
       requests: sum(this.codes.values()),
-      errors: this.#errors,
+      errors: this.#sums.errors,
       ...(p50 !== undefined && p95 !== undefined && p99 !== undefined && { p50, p95, p99 }),
     };
   }

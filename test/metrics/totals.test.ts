@@ -28,9 +28,9 @@ test('what workers counted adds up', () => {
     of.latency.reduce((a, b) => a + b),
     6,
   );
-  assert.equal(of.latencySum, 204);
-  assert.deepEqual([of.bytesIn, of.bytesOut], [10, 100]);
-  assert.equal(of.inFlight, 3);
+  assert.equal(of.sums.latencySum, 204);
+  assert.deepEqual([of.sums.bytesIn, of.sums.bytesOut], [10, 100]);
+  assert.equal(of.present('inFlight'), 3);
   assert.equal(totals.of('web', 'v2'), undefined);
   assert.equal(totals.of('api', 'v1'), undefined);
 });
@@ -40,14 +40,14 @@ test('what is in flight is the number itself, and goes with the worker; counts s
   totals.add([counts({ codes: [200, 10], inFlight: 5, pending: 3 })], 1);
   totals.add([counts({ inFlight: 2, pending: 1 })], 1);
   totals.add([counts({ inFlight: 4 })], 2);
-  assert.equal(totals.of('web', 'v1')?.inFlight, 6);
-  assert.equal(totals.of('web', 'v1')?.pending, 1);
+  assert.equal(totals.of('web', 'v1')?.present('inFlight'), 6);
+  assert.equal(totals.of('web', 'v1')?.present('pending'), 1);
   totals.forget(1);
-  assert.equal(totals.of('web', 'v1')?.inFlight, 4);
-  assert.equal(totals.of('web', 'v1')?.pending, 0);
+  assert.equal(totals.of('web', 'v1')?.present('inFlight'), 4);
+  assert.equal(totals.of('web', 'v1')?.present('pending'), 0);
   assert.equal(totals.of('web', 'v1')?.summary().requests, 10);
   totals.add([counts({ codes: [200, 1], inFlight: 1 })], 1);
-  assert.equal(totals.of('web', 'v1')?.inFlight, 5);
+  assert.equal(totals.of('web', 'v1')?.present('inFlight'), 5);
   assert.equal(totals.of('web', 'v1')?.summary().requests, 11);
 });
 
