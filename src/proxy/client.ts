@@ -1,5 +1,4 @@
 import type net from 'node:net';
-import { plainAddress } from '../base/cidr.ts';
 import type { Expiring } from '../base/deadlines.ts';
 import { INLET } from '../base/inlet.ts';
 import { outletKept } from '../base/outlet.ts';
@@ -7,14 +6,14 @@ import { allowedTrailers, ChunkedDecoder, DONE } from '../http/chunked.ts';
 import { BAD_VERSION, Head, MORE, parseRequest } from '../http/head.ts';
 import { hold, join, worthALook } from '../http/held.ts';
 import { piece } from '../http/piece.ts';
-import { type End as Point, proxyHeader } from '../http/proxyprotocol.ts';
+import type { End as Point } from '../http/proxyprotocol.ts';
 import { FAULTS, type Fault } from '../model/fault.ts';
 import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
 import type { Pool } from '../upstream/pool.ts';
 import { type Asked, askedIn } from './accesslog.ts';
 import { CONTINUE, OPTIONS_LINES } from './answer.ts';
-import { type Caller, type Client as ClientConnection, UNIX_PEER } from './clients.ts';
+import type { Caller, Client as ClientConnection } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { Introductions } from './introductions.ts';
@@ -62,9 +61,6 @@ const LAST_CHANCE = 1000;
  */
 const BODY = 1;
 const NEXT = 2;
-
-/** What stands for our own end of a connection that is over. */
-const NOWHERE: Point = { address: '0.0.0.0', port: 0 };
 
 /** A socket that knows its connection: so one set of listeners serves them all, and an idle one costs little. */
 export interface ClientSocket extends net.Socket {
@@ -177,15 +173,9 @@ export class Client implements ClientConnection, Requester, Expiring {
   }
 
   introduction(version: ProxyProtocol, pool: Pool): string {
-    if (this.address === UNIX_PEER) return proxyHeader(version, undefined);
-    const { localAddress, localPort = 0 } = this.socket;
-    const here =
-      localAddress === undefined ? NOWHERE : { address: plainAddress(localAddress), port: localPort };
-    const source = { address: this.address, port: this.#port };
-    const header = proxyHeader(version, { source, destination: this.#to ?? here });
-    this.#introductions ??= new Introductions(this.socket);
-    this.#introductions.made(header, pool);
-    return header;
+    const { socket, address } = this;
+    this.#introductions ??= new Introductions(socket, { address, port: this.#port }, this.#to);
+    return this.#introductions.to(pool, version);
   }
 
   /**
