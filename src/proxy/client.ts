@@ -12,19 +12,18 @@ import type { ProxyProtocol } from '../model/tls.ts';
 import type { End } from '../upstream/asker.ts';
 import type { Pool } from '../upstream/pool.ts';
 import { type Asked, askedIn } from './accesslog.ts';
-import { CONTINUE, OPTIONS_LINES } from './answer.ts';
+import { CONTINUE } from './answer.ts';
 import type { Caller, Client as ClientConnection } from './clients.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { Introductions } from './introductions.ts';
 import type { Manner } from './manner.ts';
 import { later } from './pace.ts';
-import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
 import { reset } from './reset.ts';
 import { Session, speaksHttp2 } from './session.ts';
-import { answeredHere, refused } from './unrouted.ts';
+import { ownAnswer, refused } from './unrouted.ts';
 
 /** Head and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
 const head = new Head();
@@ -415,16 +414,10 @@ export class Client implements ClientConnection, Requester, Expiring {
   /** A head is parsed: hands it on with what of the body has come. Returns where the rest begins, or `end`. */
   #begin(buffer: Buffer, bodyStart: number, end: number): number {
     this.#headBegun = false;
-    if (head.asterisk) {
-      const close = head.close || head.chunked || head.contentLength > 0 || this.#lastRequest;
-      answeredHere(this.context, this, askedIn(buffer, head), 204);
-      this.#close = close;
-      this.#say(OPTIONS_LINES);
-      this.done();
-      return close ? end : bodyStart;
+    if (head.asterisk || this.httpsRedirect !== undefined) {
+      const own = ownAnswer(this.context, this, buffer, head);
+      if (own !== undefined) return this.#answerHere(own) ? end : bodyStart;
     }
-    const elsewhere = redirection(buffer, head, this);
-    if (elsewhere !== undefined) return this.#redirect(buffer, elsewhere) ? end : bodyStart;
     this.#old = head.minor === 0;
     this.#said = head.close;
     this.#close = head.close || this.#lastRequest;
@@ -440,11 +433,10 @@ export class Client implements ClientConnection, Requester, Expiring {
     return to;
   }
 
-  /** Sends the client to the same URL under https. Returns whether that was its last request. */
-  #redirect(buffer: Buffer, lines: string): boolean {
+  /** Answers a request that goes no further. Returns whether it was the last one. */
+  #answerHere(lines: string): boolean {
     this.#close =
       head.close || head.minor === 0 || head.chunked || head.contentLength > 0 || this.#lastRequest;
-    answeredHere(this.context, this, askedIn(buffer, head), 308);
     this.#say(lines);
     this.done();
     return this.#close;

@@ -7,16 +7,14 @@ import type { ProxyProtocol } from '../model/tls.ts';
 import { cancel } from '../upstream/abort.ts';
 import type { End } from '../upstream/asker.ts';
 import type { Pool } from '../upstream/pool.ts';
-import { askedIn } from './accesslog.ts';
-import { CONTINUE, OPTIONS_LINES } from './answer.ts';
+import { CONTINUE } from './answer.ts';
 import type { Context, Standing } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { later } from './pace.ts';
-import { redirection } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Requester } from './requester.ts';
 import type { Session } from './session.ts';
-import { answeredHere, refused } from './unrouted.ts';
+import { ownAnswer, refused } from './unrouted.ts';
 
 /** Heads and trailers of whatever request is being read: neither outlives the callback it is parsed in. */
 const head = new Head();
@@ -143,15 +141,9 @@ export class Stream implements Requester, Expiring {
     const bodyStart = parseRequestList(list, ended, scratch.subarray(0, 65_537), head, limits);
     this.requestRead = ended;
     if (bodyStart < 0) return this.#refuse(refusal(bodyStart));
-    if (head.asterisk) {
-      answeredHere(this.#context, this, askedIn(scratch, head), 204);
-      this.reply(OPTIONS_LINES, '');
-      return this.done();
-    }
-    const elsewhere = redirection(scratch, head, this);
-    if (elsewhere !== undefined) {
-      answeredHere(this.#context, this, askedIn(scratch, head), 308);
-      this.reply(elsewhere, '');
+    const own = ownAnswer(this.#context, this, scratch, head);
+    if (own !== undefined) {
+      this.reply(own, '');
       return this.done();
     }
     this.grpc = isGrpc(list);

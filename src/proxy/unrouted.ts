@@ -1,7 +1,9 @@
+import type { Head } from '../http/head.ts';
 import type { Fault } from '../model/fault.ts';
-import { type Asked, NOTHING } from './accesslog.ts';
-import { faultAnswer } from './answer.ts';
+import { type Asked, askedIn, NOTHING } from './accesslog.ts';
+import { faultAnswer, OPTIONS_LINES } from './answer.ts';
 import type { Context } from './context.ts';
+import { redirection } from './redirect.ts';
 import type { Requester } from './requester.ts';
 
 /**
@@ -9,22 +11,29 @@ import type { Requester } from './requester.ts';
  * logged like any other.
  */
 
-type Sender = Pick<Requester, 'address'>;
-
 /** The answer to what is no request. `asked`: what is sound of it all the same. */
-export function refused(context: Context, sender: Sender, fault: Fault, asked?: Asked): Answer {
+export function refused(context: Context, requester: Requester, fault: Fault, asked?: Asked): Answer {
   const requestId = context.mint.requestId();
   const answer = faultAnswer(fault, { requestId });
-  record(context, sender, asked, { requestId, status: fault.status, fault, bytesOut: answer.body.length });
+  record(context, requester, asked, { requestId, status: fault.status, fault, bytesOut: answer.body.length });
   return answer;
 }
 
 type Answer = ReturnType<typeof faultAnswer>;
 
-/** The proxy answers a request by itself, without a body. */
-export function answeredHere(context: Context, sender: Sender, asked: Asked, status: number): void {
+/** The answer, without a body, to a request that the proxy answers by itself; undefined if a service is asked. */
+export function ownAnswer(
+  context: Context,
+  requester: Requester,
+  buffer: Buffer,
+  head: Head,
+): string | undefined {
+  const lines = head.asterisk ? OPTIONS_LINES : redirection(buffer, head, requester);
+  if (lines === undefined) return undefined;
   const requestId = context.mint.requestId();
-  record(context, sender, asked, { requestId, status, fault: undefined, bytesOut: 0 });
+  const status = head.asterisk ? 204 : 308;
+  record(context, requester, askedIn(buffer, head), { requestId, status, fault: undefined, bytesOut: 0 });
+  return lines;
 }
 
 interface Outcome {
@@ -36,7 +45,7 @@ interface Outcome {
 
 function record(
   context: Context,
-  { address }: Sender,
+  { address }: Requester,
   asked: Asked | undefined,
   { requestId, status, fault, bytesOut }: Outcome,
 ): void {
