@@ -21,10 +21,13 @@ export const HealthPolicySchema = Type.Object(
       }),
     ),
     status: Type.Optional(
-      Type.String({
-        pattern: '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$',
-        description: 'Status, or range of them, of a sound answer. Default 200-399.',
-      }),
+      Type.Union(
+        [
+          Type.Integer({ minimum: 100, maximum: 599 }),
+          Type.String({ pattern: '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$' }),
+        ],
+        { description: 'Status, or range of them as 200-299, of a sound answer. Default 200-399.' },
+      ),
     ),
     host: Type.Optional(
       Type.String({

@@ -23,7 +23,7 @@ export interface Inquiry {
 /** What a policy wants asked, with this as its host; undefined if a connection is enough. */
 export function inquiryOf({ grpc, path, status }: HealthPolicy, host: string): Inquiry | undefined {
   if (grpc !== undefined) return byGrpc(grpc === true ? '' : grpc, host);
-  return path === undefined ? undefined : atPath(path, host, status);
+  return path === undefined ? undefined : atPath(path, host, `${status}`);
 }
 
 /** A question that is asked at once and whole. */
@@ -58,7 +58,7 @@ function byGrpc(service: string, host: string): Inquiry {
   const lines = `POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/grpc\r\n`;
   const failed = (status: string): Finding => ({
     sound: false,
-    says: `its check ends with grpc-status ${status}`,
+    says: `its check ends with grpc-status ${status}${status === '12' ? ': it has no such service or method' : ''}`,
   });
   return {
     question: whole(lines, healthRequest(service)),

@@ -60,6 +60,8 @@ test('an endpoint is sound if its answer has a wanted status', async (t) => {
   for (const [status, wanted, says] of [
     [200, '200-399', 'it answers 200'],
     [302, '200-399', 'it answers 302'],
+    [204, 204, 'it answers 204'],
+    [200, 204, 'it answers 200, which is not 204'],
     [503, '200-399', 'it answers 503, which is not 200-399'],
     [204, '204', 'it answers 204'],
     [200, '204', 'it answers 200, which is not 204'],
@@ -306,7 +308,7 @@ for (const [status, body, says] of [
   ['0', '6869', 'it says nothing that can be read'],
   ['0', '00'.repeat(2000), 'its answer is longer than 1024 bytes'],
   ['14', '00000000020801', 'its check ends with grpc-status 14'],
-  ['12', '', 'its check ends with grpc-status 12'],
+  ['12', '', 'its check ends with grpc-status 12: it has no such service or method'],
 ] as const)
   test(`of a check by gRPC that ends with ${status} and ${body.slice(0, 20) || 'no body'}, ${says}`, async (t) => {
     const { address } = await checked(t, status, body);
