@@ -4,16 +4,16 @@ import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import { own } from '../base/own.ts';
-import { reasonOf } from '../base/reason.ts';
 import type { Timers } from '../base/timers.ts';
 import { readState } from '../model/check.ts';
 import { EMPTY } from '../model/empty.ts';
 import type { Place } from '../model/place.ts';
 import type { AuditEntry } from '../model/record.ts';
 import type { State } from '../model/state.ts';
-import { type Client, type Credentials, connect, run, TimedOut, timely } from './connect.ts';
+import { type Client, type Credentials, connect, run } from './connect.ts';
 import type { Beat, Health, Link, Plane, Subject, Topic } from './link.ts';
 import { Mirror, type Stamped } from './mirror.ts';
+import { Reach } from './reach.ts';
 import { BEAT, LEAVE, POST, READ, REPLACE, RESTORE, type Script } from './scripts.ts';
 import { type AuditQuery, Fenced, type Store, StoreUnavailable } from './store.ts';
 import { nodeTimers } from './timers.ts';
@@ -30,8 +30,6 @@ const HURRY = 250;
 const LOOK = 50;
 /** How often it is looked for by one that could do without: a count, since a process that starts is busy. */
 const FIRST = 60;
-/** Milliseconds without a word after which a line is taken for dead. */
-const DEAD = 2_500;
 /**
  * How many posts are kept, and how long, ms. Whoever begins to lead begins the epoch anew, so evidence is of use for as
  * long as a lease; what was before, for the minutes that it is about.
@@ -112,13 +110,13 @@ class RedisStore implements Store, Link {
   readonly #client: Client;
   /** A connection that listens can do nothing else. */
   readonly #ear: Client;
+  readonly #reach: Reach;
   readonly #listeners: Listeners<State>;
   readonly #hearers = new Map<string, (words: string) => void>();
   readonly #keys: Readonly<
     Record<'truth' | 'audit' | 'lease' | 'term' | 'replicas' | 'restoring' | Subject, string>
   >;
   #known: Stamped;
-  #health: Health;
   #plane: Plane | undefined;
   /** Of the term in which this replica leads; empty if it does not. */
   #token = '';
@@ -140,7 +138,6 @@ class RedisStore implements Store, Link {
     this.#timers = timers;
     this.#log = log;
     this.#listeners = new Listeners(log);
-    this.#health = { up: false, since: clock.now(), why: 'it has not been reached yet' };
     // One hash tag, so that a cluster keeps all of a fleet in one place.
     const key = (name: string): string => `spillway:{${settings.fleet}}:${name}`;
     this.#keys = {
@@ -155,12 +152,8 @@ class RedisStore implements Store, Link {
     };
     this.#client = dial();
     this.#ear = dial();
-    this.#client.on('error', (error: unknown) => this.#down(reasonOf(error)));
-    // Without it polling goes on.
-    this.#ear.on('error', () => {});
-    this.#client.on('close', () => {
-      if (this.#health.up) this.#down('the connection is lost');
-    });
+    const address = settings.place.nodes.map(({ host, port }) => `${host}:${port}`).join(',');
+    this.#reach = new Reach({ client: this.#client, ear: this.#ear, address, clock, timers, log });
     this.#client.on('ready', () => void this.#beat());
     this.#ear.on('ready', () => this.#listen());
     this.#ear.on('message', (channel: string, words: string) => this.#hearers.get(channel)?.(words));
@@ -188,11 +181,10 @@ class RedisStore implements Store, Link {
       }
       if (attempt === FIRST && looks > FIRST)
         this.#log.warn(
-          { address: this.#address, why: this.#health.why },
+          { address: this.#reach.address, why: this.#reach.health.why },
           'Redis is not reached, and nothing is known from before: waiting for it',
         );
-      if (attempt >= looks)
-        throw new StoreUnavailable(`Redis at ${this.#address} is not reached: ${this.#health.why ?? ''}`);
+      if (attempt >= looks) throw this.#reach.unreached();
       await new Promise<void>((resolve) => void this.#timers.after(LOOK, resolve));
     }
   }
@@ -207,7 +199,7 @@ class RedisStore implements Store, Link {
   }
 
   get health(): Health {
-    return this.#health;
+    return this.#reach.health;
   }
 
   known(): State {
@@ -262,7 +254,9 @@ class RedisStore implements Store, Link {
   async audit({ service, limit, before = Number.POSITIVE_INFINITY }: AuditQuery): Promise<AuditEntry[]> {
     const found: AuditEntry[] = [];
     for (let start = 0; found.length < limit; start += PAGE) {
-      const page = await this.#try(() => this.#client.lrange(this.#keys.audit, start, start + PAGE - 1));
+      const page = await this.#reach.try(() =>
+        this.#client.lrange(this.#keys.audit, start, start + PAGE - 1),
+      );
       for (const text of page) {
         const entry = JSON.parse(text) as AuditEntry;
         if (
@@ -283,7 +277,7 @@ class RedisStore implements Store, Link {
   }
 
   async say(topic: Topic, words: string): Promise<void> {
-    await this.#try(() => this.#client.publish(this.#channel(topic), words));
+    await this.#reach.try(() => this.#client.publish(this.#channel(topic), words));
   }
 
   hear(topic: Topic, listener: (words: string) => void): void {
@@ -298,9 +292,9 @@ class RedisStore implements Store, Link {
   async gather(subject: Subject): Promise<readonly string[]> {
     const key = this.#keys[subject];
     const from = this.#gathered[subject];
-    const [stream] = (await this.#try(() => this.#client.xread('COUNT', 1000, 'STREAMS', key, from))) ?? [
-      [key, []],
-    ];
+    const [stream] = (await this.#reach.try(() =>
+      this.#client.xread('COUNT', 1000, 'STREAMS', key, from),
+    )) ?? [[key, []]];
     const posts = stream?.[1] ?? [];
     this.#gathered[subject] = posts.at(-1)?.[0] ?? from;
     return posts.map(([, fields]) => fields[1] ?? '');
@@ -308,6 +302,7 @@ class RedisStore implements Store, Link {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#reach.close();
     this.#stop();
     await this.#beating;
     if (this.#client.status === 'ready' && this.#plane !== undefined)
@@ -329,14 +324,20 @@ class RedisStore implements Store, Link {
 
   /** There and back: life is shown, and what has changed is seen. */
   async #trip(): Promise<void> {
-    this.#reconnect();
+    this.#reach.renew();
     const sent = this.#clock.monotonic();
     const at = this.#clock.now();
     try {
       // Even a store that was down is tried: this is how it is found to be up again.
-      const reply = (await this.#attempt(() => this.#send())) as [string, string, string, string, string[]];
+      const reply = (await this.#reach.insist(() => this.#send())) as [
+        string,
+        string,
+        string,
+        string,
+        string[],
+      ];
       const took = this.#clock.monotonic() - sent;
-      this.#up(took);
+      this.#reach.answered(took);
       const [now, revision, stamp, holder, cards] = reply;
       this.#token = holder === this.#fresh || holder === this.#token ? holder : '';
       if (holder === this.#fresh) this.#fresh = this.#newToken();
@@ -461,67 +462,7 @@ class RedisStore implements Store, Link {
   }
 
   async #run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#try(() => run(this.#client, script, keys, args));
-  }
-
-  /** Does not even try while Redis is known to be away, so that nothing waits for it. */
-  async #try<T>(task: () => Promise<T>): Promise<T> {
-    const { up, why } = this.#health;
-    if (!up && this.#client.status !== 'ready')
-      throw new StoreUnavailable(`Redis at ${this.#address} is not reached: ${why}`);
-    if (!up && this.#silent) throw new StoreUnavailable(`Redis at ${this.#address} does not answer`);
-    return this.#attempt(task);
-  }
-
-  /** When Redis was heard last, or a new line was tried, monotonic ms. */
-  #heard = 0;
-
-  /** Whether the last command was not answered in time. */
-  #silent = false;
-
-  async #attempt<T>(task: () => Promise<T>): Promise<T> {
-    try {
-      return await timely(task(), this.#timers);
-    } catch (cause) {
-      const { up, why: known } = this.#health;
-      // That there is no line says less than why there is none.
-      const why = (!up && this.#client.status !== 'ready' && known) || reasonOf(cause);
-      if (
-        cause instanceof Error &&
-        cause.name === 'ReplyError' &&
-        !/^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN)/.test(why)
-      )
-        throw new StoreUnavailable(`Redis at ${this.#address} refuses: ${why}`, { cause });
-      this.#silent = cause instanceof TimedOut;
-      this.#down(why);
-      throw new StoreUnavailable(`Redis at ${this.#address} is not reached: ${why}`, { cause });
-    }
-  }
-
-  #up(lag: number): void {
-    const { up, since } = this.#health;
-    this.#silent = false;
-    this.#heard = this.#clock.monotonic();
-    this.#health = { up: true, since: up ? since : this.#clock.now(), lag };
-    if (!up) this.#log.info({ address: this.#address }, 'Redis is reached');
-  }
-
-  #down(why: string): void {
-    const { up, since } = this.#health;
-    if (this.#closed) return;
-    this.#health = { up: false, since: up ? this.#clock.now() : since, why };
-    if (!up) return;
-    this.#log.warn({ address: this.#address, why }, 'Redis is not reached; what is served stays as it is');
-    // What listens may hang on a line that is dead without knowing.
-    if (this.#ear.status === 'ready') this.#ear.disconnect(true);
-  }
-
-  /** A line that was cut looks like one on which nothing is said: after a while another is tried. */
-  #reconnect(): void {
-    if (this.#health.up || this.#clock.monotonic() - this.#heard < DEAD) return;
-    this.#heard = this.#clock.monotonic();
-    for (const client of [this.#client, this.#ear])
-      if (client.status === 'ready' || client.status === 'connect') client.disconnect(true);
+    return this.#reach.try(() => run(this.#client, script, keys, args));
   }
 
   #listen(): void {
@@ -537,10 +478,6 @@ class RedisStore implements Store, Link {
 
   #channel(topic: 'news' | Topic): string {
     return `spillway:{${this.#settings.fleet}}:${topic}`;
-  }
-
-  get #address(): string {
-    return this.#settings.place.nodes.map(({ host, port }) => `${host}:${port}`).join(',');
   }
 }
 
