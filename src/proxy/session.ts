@@ -57,6 +57,9 @@ const WRONGS = new Map([
   [-536, NGHTTP2_PROTOCOL_ERROR],
 ]);
 
+/** Nobody sees it either. */
+const FAILED = new Error('the session has failed, and said so');
+
 /** So many turns of the loop what a client is told may take to go out before its connection ends. */
 const TURNS = 10;
 
@@ -77,14 +80,20 @@ function whenSaid(session: http2.Http2Session, turns: number, task: () => void):
 /** The connection as it was before it spoke HTTP/2. */
 type Peer = Requester & Pick<Client, 'listener'>;
 
+/** What reads a socket for a session, and writes to it. */
+interface Handle {
+  /** Whether it wants to do either. */
+  hasPendingData?(): boolean;
+}
+
 /**
- * Has a socket hold what reads it for a session. Node lets go of that when the session is over, and may read on: if it
- * is collected between the moment when a read is given its buffer and that when it has come, a socket that was told
- * to read into another one (`readingInline`) finds that it was not, and ends the process.
+ * Node lets go of it when the session is over, and may read on: if it is collected between the moment when a read is
+ * given its buffer and that when it has come, a socket that was told to read into another one (`readingInline`) finds
+ * that it was not, and ends the process. So the socket has to hold it.
  */
-function holdReader(socket: Socket & { reader?: unknown }, session: http2.Http2Session): void {
+function handleOf(session: http2.Http2Session): Handle | undefined {
   const name = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle');
-  if (name !== undefined) socket.reader = Reflect.get(session, name);
+  return name && (Reflect.get(session, name) as Handle);
 }
 
 /** One HTTP/2 connection of a client. Its streams make requests; this counts them, and sees to its good conduct. */
@@ -95,7 +104,7 @@ export class Session implements Client, Expiring {
   readonly address: string;
   readonly protocol = 'h2';
   deadline: number;
-  readonly #socket: Socket;
+  readonly #socket: Socket & { session?: Handle | undefined };
   readonly #http2: http2.ServerHttp2Session;
   readonly #streams = new Set<Stream>();
   readonly #resets: Allowance;
@@ -112,8 +121,9 @@ export class Session implements Client, Expiring {
   #heard = 0;
   /** When the client was told to go, monotonic ms. */
   #noticed = Number.POSITIVE_INFINITY;
-  /** When it was seen to be over, monotonic ms. */
+  /** When it was seen to be over, monotonic ms; and whether it was ended by an error. */
   #over = Number.POSITIVE_INFINITY;
+  #failed = false;
 
   /** `first`: what was read of it already, preface and all. The socket is nobody else's any more. */
   constructor(context: Context, socket: Socket, peer: Peer, first: Buffer) {
@@ -133,7 +143,7 @@ export class Session implements Client, Expiring {
     socket.pause();
     socket.unshift(first);
     this.#http2 = this.#open(socket);
-    holdReader(socket, this.#http2);
+    this.#socket.session = handleOf(this.#http2);
     context.deadlines.add(this);
     context.clients.add(this);
     if (context.draining) this.close();
@@ -155,11 +165,15 @@ export class Session implements Client, Expiring {
     } as http2.ServerOptions);
     session.setLocalWindowSize(CONNECTION_WINDOW);
     const { destroy } = session;
+    const end = (error?: Error, code?: number) => {
+      if (error instanceof Error) this.#fail(session);
+      destroy.call(session, error, code);
+    };
     session.destroy = (error?: NodeJS.ErrnoException, code?: number) => {
       const wrong = code === undefined ? WRONGS.get(error?.errno ?? 0) : undefined;
-      if (wrong === undefined) return destroy.call(session, error, code);
+      if (wrong === undefined) return end(error, code);
       // Left alone Node says INTERNAL_ERROR of it, and nothing while it has something else to write.
-      setImmediate(whenSaid, session, TURNS, () => destroy.call(session, error, wrong));
+      setImmediate(whenSaid, session, TURNS, () => end(error, wrong));
     };
     session.on('stream', (carrier: Carrier, _fields: object, flags: number, list: readonly string[]) =>
       this.#begin(carrier, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, list),
@@ -171,6 +185,16 @@ export class Session implements Client, Expiring {
     session.on('error', () => {});
     session.on('close', () => this.#closed());
     return session;
+  }
+
+  /**
+   * It ends by an error. Node would close the socket with what is unread of it, which is a reset, and takes the GOAWAY
+   * with it; of a session that was closed it reads on until the client has heard. So this one looks like that.
+   */
+  #fail(session: http2.Http2Session): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    Object.defineProperty(session, 'closed', { value: true });
   }
 
   get listener(): string {
@@ -223,6 +247,7 @@ export class Session implements Client, Expiring {
     if (this.#http2.destroyed) return this.#endSocket(now);
     this.#account();
     if (this.#http2.destroyed) return;
+    if (this.#hasFailed) return this.#http2.destroy(FAILED);
     this.#probe(now);
     if (now - this.#noticed > NOTICE) this.#http2.close();
     if (this.#streams.size > 0) return;
@@ -234,9 +259,15 @@ export class Session implements Client, Expiring {
   }
 
   /**
-   * Node does not tell when the session has failed and said its GOAWAY: streams stay as they are, and nothing is
-   * read any more. So a connection that was heard of since the last look is asked whether it is there.
+   * Node 20 does not tell when the session has failed and said its GOAWAY: streams stay as they are, and nothing is
+   * read any more. But nobody else wants nothing without having said goodbye.
    */
+  get #hasFailed(): boolean {
+    if (this.#http2.closed || this.#noticed !== Number.POSITIVE_INFINITY) return false;
+    return this.#socket.session?.hasPendingData?.() === false;
+  }
+
+  /** Who was heard of since the last look, and may have gone without a word, is asked whether it is there. */
   #probe(now: number): void {
     const { bytesRead } = this.#socket;
     if (now - this.#probed > this.context.rules.settings.timeouts.write) return this.#http2.destroy();
@@ -252,8 +283,11 @@ export class Session implements Client, Expiring {
 
   /** Node ends the socket of a session that is over once all it said was taken: who takes nothing would keep it. */
   #endSocket(now: number): void {
+    const { context } = this;
+    const { write, linger } = context.rules.settings.timeouts;
     this.#over = Math.min(this.#over, now);
-    if (now - this.#over > this.context.rules.settings.timeouts.write) this.#socket.destroy();
+    const patience = !this.#failed ? write : context.draining ? 0 : linger;
+    if (now - this.#over > patience) this.#socket.destroy();
   }
 
   /** What has come since the last look, and was of no use to any request, is taken from what is allowed of it. */
@@ -276,7 +310,8 @@ export class Session implements Client, Expiring {
 
   abandon(): void {
     for (const stream of [...this.#streams]) stream.abandon();
-    this.#http2.destroy();
+    if (this.#http2.destroyed) this.#socket.destroy();
+    else this.#http2.destroy();
   }
 
   #closed(): void {

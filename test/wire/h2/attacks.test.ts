@@ -370,7 +370,7 @@ test('a client that talks on after its goodbye is not listened to, and ends noth
   const origin = await Origin.open(t, always('ok'));
   const site = await Site.open(t, { app: { versions: { v1: [origin.address] } } });
   const socket = connect({ ...reachable(site.address), allowHalfOpen: true });
-  t.after(() => socket.destroy());
+  atEnd(t, () => socket.destroy());
   const attacker = new Framed(socket);
   attacker.say(Buffer.from(PREFACE, 'latin1'), frame(SETTINGS, 0, 0));
   await attacker.find('settings', ({ type }) => type === SETTINGS);
