@@ -1,5 +1,6 @@
 import net, { type OnReadOpts } from 'node:net';
 import type { Address } from '../model/address.ts';
+import { lookup } from './lookup.ts';
 import type { Security } from './security.ts';
 
 /** What is to be spoken on a new connection to an endpoint. */
@@ -18,7 +19,7 @@ export function dial(
   onread?: OnReadOpts,
 ): net.Socket {
   if (security !== undefined) return security.connect(address, protocol, introduction, onread);
-  const socket = net.connect({ ...address, noDelay: true, ...(onread && { onread }) });
+  const socket = net.connect({ ...address, noDelay: true, lookup, ...(onread && { onread }) });
   if (introduction !== '') socket.write(introduction, 'latin1');
   return socket;
 }

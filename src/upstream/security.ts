@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import { reasonOf } from '../base/reason.ts';
 import { type Address, parseAddress } from '../model/address.ts';
 import type { EndpointTls } from '../model/tls.ts';
+import { lookup } from './lookup.ts';
 
 /**
  * TLS to the endpoints of one pool: on what terms, with what the files hold, and the session to come back to.
@@ -61,7 +62,7 @@ export class Security {
   ): tls.TLSSocket {
     // `onread` goes through to `node:net`, which the types do not know.
     const options: tls.ConnectionOptions & { readonly onread?: OnReadOpts } = {
-      ...(introduction === '' ? address : { socket: introduced(address, introduction) }),
+      ...(introduction === '' ? { ...address, lookup } : { socket: introduced(address, introduction) }),
       ...(this.#context && { secureContext: this.#context }),
       ...(this.#session && { session: this.#session }),
       // An IP address is no name to ask for, but one to find in the certificate.
@@ -83,7 +84,7 @@ export class Security {
 
 /** What is written while it connects goes out before what anybody writes who waits for that. */
 function introduced(address: Address, introduction: string): net.Socket {
-  const socket = net.connect(address);
+  const socket = net.connect({ ...address, lookup });
   socket.write(introduction, 'latin1');
   return socket;
 }
