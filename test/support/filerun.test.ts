@@ -59,10 +59,14 @@ test('a file that is given up is ended with what it started, and tells what it w
   assert.match(complaint, new RegExp(`"tcp".*"port":${port}`));
 });
 
-test('a file that leaves a process behind has failed, and the process is ended', async (t) => {
-  const { passed, complaint } = await outcomeOf(t, LASTING);
-  assert.equal(passed, false);
-  const [, pid] = /left behind:\n(\d+) \S sleep 1000/.exec(complaint) ?? [];
-  assert.ok(pid !== undefined, complaint);
-  await atLast(() => assert.throws(() => process.kill(Number(pid), 0)));
-});
+for (const [where, words] of [
+  ['', LASTING],
+  [' that has left its group', LASTING.replace('{ stdio', '{ detached: true, stdio')],
+] as const)
+  test(`a file that leaves a process behind${where} has failed, and the process is ended`, async (t) => {
+    const { passed, complaint } = await outcomeOf(t, words);
+    assert.equal(passed, false);
+    const [, pid] = /left behind:\n(\d+) \S sleep 1000/.exec(complaint) ?? [];
+    assert.ok(pid !== undefined, complaint);
+    await atLast(() => assert.throws(() => process.kill(Number(pid), 0)));
+  });

@@ -29,13 +29,23 @@ export interface Terms {
 /** Milliseconds in which a process that was asked where it is writes that down, unless it is too busy to listen. */
 const ANSWER = 5_000;
 
+/** What stands in the environment of all processes that a file starts, with a word that no other file has. */
+const MARK = 'SPILLWAY_TEST_RUN';
+
 const COUNT = /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
 /** The reporter tells all failures together at the end. */
 const FAILURES = '✖ failing tests:';
 
+/** A process, by its number, and what there is to say of it. */
+interface Member {
+  readonly pid: number;
+  readonly says: string;
+}
+
 /**
  * One test file in a process of its own, which leads a group of its own, so that whatever it started ends with it.
- * Passes on what the file says, but for its sums.
+ * What has left the group, as successors do, is known by a mark in its environment. Passes on what the file says, but
+ * for its sums.
  */
 export class FileRun {
   readonly outcome: Promise<Outcome>;
@@ -54,7 +64,8 @@ export class FileRun {
     this.#say = say;
     const args = ['--report-on-signal', `--report-directory=${this.#reports}`, '--test-reporter=spec', file];
     // By itself, even where whoever runs it is a test.
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
+    const env = { ...rest, [MARK]: this.#reports };
     this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#hear(line));
     createInterface({ input: this.#child.stderr! }).on('line', (line) => say(line));
@@ -64,7 +75,7 @@ export class FileRun {
   /** Ends the file, which has failed by that, and tells where it was. */
   async giveUp(why: string): Promise<void> {
     this.#complain(`${this.#file} ${why}. Its processes:`);
-    this.#complain(this.#group().join('\n'));
+    this.#complain(listed(this.#members()));
     this.#child.kill('SIGUSR2');
     for (const end = performance.now() + ANSWER; performance.now() < end; await pause(50)) {
       const whereabouts = this.#whereabouts();
@@ -77,11 +88,8 @@ export class FileRun {
 
   /** Ends the file and whatever it has started. */
   end(): void {
-    try {
-      process.kill(-this.#child.pid!, 'SIGKILL');
-    } catch {
-      // Nobody is left.
-    }
+    kill(-this.#child.pid!);
+    for (const { pid } of this.#members()) kill(pid);
   }
 
   async #run(limit: number, grace: number): Promise<Outcome> {
@@ -90,7 +98,7 @@ export class FileRun {
     const [code, signal] = (await once(this.#child, 'exit')) as [number | null, string | null];
     clearTimeout(late);
     const left = await this.#left(grace);
-    if (left.length > 0) this.#complain(`left behind:\n${left.join('\n')}`);
+    if (left.length > 0) this.#complain(`left behind:\n${listed(left)}`);
     this.end();
     // Who has left the group may still hold the output.
     await Promise.race([heard, pause(grace, undefined, { ref: false })]);
@@ -137,29 +145,44 @@ export class FileRun {
     }
   }
 
-  /** Who is still in the group although its leader is gone; those who are being ended have a moment. */
-  async #left(grace: number): Promise<string[]> {
+  /** Who is still there although the file is over; those who are being ended have a moment. */
+  async #left(grace: number): Promise<readonly Member[]> {
     for (const end = performance.now() + grace; ; await pause(20)) {
-      const left = this.#group();
+      const left = this.#members();
       if (left.length === 0 || performance.now() > end) return left;
     }
   }
 
-  /** The processes of the group, a line each. Empty where there is no /proc. */
-  #group(): string[] {
-    const found: string[] = [];
+  /** The processes of the file. Empty where there is no /proc. */
+  #members(): Member[] {
+    const found: Member[] = [];
     if (!existsSync('/proc/self/stat')) return found;
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      const read = (what: string): string => readFileSync(`/proc/${pid}/${what}`, 'utf8');
       try {
         // After the name, which may hold anything, come state, parent and group: proc(5).
-        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const stat = read('stat');
         const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        if (Number(group) !== this.#child.pid || state === 'Z') continue;
-        found.push(`${pid} ${state} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`);
+        if (state === 'Z') continue;
+        if (Number(group) !== this.#child.pid && !read('environ').includes(`${MARK}=${this.#reports}\0`))
+          continue;
+        found.push({ pid: Number(pid), says: `${pid} ${state} ${read('cmdline').replaceAll('\0', ' ')}` });
       } catch {
-        // It is gone.
+        // It is gone, or somebody else's.
       }
     }
     return found;
   }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Nobody is left.
+  }
+}
+
+function listed(members: readonly Member[]): string {
+  return members.map(({ says }) => says).join('\n');
 }
