@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
+import { atEnd } from '../support/end.ts';
 import { always, Origin } from '../support/origin.ts';
-import { atLast } from '../support/patience.ts';
+import { atLast, once } from '../support/patience.ts';
 import { connect } from '../support/peer.ts';
 import { connectSecurely, termsOf } from '../support/secure.ts';
 import { get, Site, type SiteOptions } from '../support/site.ts';
@@ -37,7 +37,7 @@ test('connections are counted from their beginning to their end, whatever they a
 test('one that turns out to speak HTTP/2 is counted as that', async (t) => {
   const { site, open: are } = await open(t);
   const session = http2.connect(`http://${site.address}`);
-  t.after(() => session.destroy());
+  atEnd(t, () => session.destroy());
   const stream = session.request({ ':authority': 'a' });
   await once(stream, 'response');
   stream.resume();
@@ -89,7 +89,7 @@ test('a listener that is closed is told of while it has connections, one that is
   const { site } = await open(t);
   const other = await site.plane.listen('127.0.0.1:0');
   const client = await connect(other);
-  t.after(() => client.socket.destroy());
+  atEnd(t, () => client.socket.destroy());
   const none = { 'http/1.1': 0, h2: 0, opening: 0 };
   const both = { [site.address]: none, [other]: { ...none, 'http/1.1': 1 } };
   await atLast(() => assert.deepEqual(site.plane.connections, both));
