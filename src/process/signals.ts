@@ -1,12 +1,23 @@
 import type { Running } from './run.ts';
 
+/** So close together, ms, they are one Ctrl-C: it comes from the terminal, and from npm, which passes on its own. */
+const ONE_PRESS = 500;
+
 /**
  * Lets the outside steer this process: SIGHUP reloads, SIGUSR2 has a new process take its place, SIGTERM and SIGINT
- * end it in order with exit code 0, and a second one of them, or one while it leaves, at once with 1.
+ * end it in order with exit code 0, and a second one of them, or one while it leaves, at once with 1. A SIGINT that is
+ * only the echo of the first is none.
  */
 export function heedSignals(running: Running): void {
   const { log } = running;
   let leaving = false;
+  let pressed = Number.NEGATIVE_INFINITY;
+  const press = () => {
+    const now = performance.now();
+    if (now - pressed < ONE_PRESS) return;
+    if (!leaving) pressed = now;
+    leave();
+  };
   const leave = () => {
     if (leaving) {
       running.kill();
@@ -38,7 +49,7 @@ export function heedSignals(running: Running): void {
     );
   });
   process.on('SIGTERM', leave);
-  process.on('SIGINT', leave);
+  process.on('SIGINT', press);
   // The workers finish what they have when their primary is gone, so nothing is gained by going on in doubt.
   process.on('uncaughtException', (err) => {
     log.error({ err }, 'uncaught exception; Spillway ends');
