@@ -123,11 +123,14 @@ export class Listener {
 
   #admits(socket: net.Socket, address: string): boolean {
     if (address !== '' && this.#context.refuses(address) === undefined) return true;
-    if (address !== '') this.#context.countUnrouted(FAULTS.shedding.status);
     socket.on('error', () => {});
     // Who is to shake hands first would take an answer for nonsense.
-    if (this.#termination !== undefined || address === '') socket.destroy();
-    else Farewell.bid(this.#context, socket);
+    if (this.#termination !== undefined || address === '') {
+      socket.destroy();
+    } else {
+      this.#context.countUnrouted(FAULTS.shedding.status);
+      Farewell.bid(this.#context, socket);
+    }
     return false;
   }
 

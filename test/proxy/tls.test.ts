@@ -235,6 +235,9 @@ test('a handshake has its time, and then its place is free', async (t) => {
   const silent = await connect(site.address);
   const refused = await connect(site.address);
   await refused.gone();
+  assert.equal(refused.heard, '');
+  assert.deepEqual(site.plane.collectShed(), { limits: 1 });
+  assert.deepEqual(site.plane.collectUnrouted(), {}, 'nothing is answered before hands are shaken');
   site.clock.wind(5500);
   await silent.gone();
   assert.equal(await shownTo(site, 'a.example', ca.cert), 'a.example');
