@@ -171,3 +171,17 @@ test('Nothing is left unfinished', () => {
   const marks = sources.flatMap(({ path, text }) => (/\b(TODO|FIXME|XXX)\b/.test(text) ? [path] : []));
   assert.deepEqual(marks, []);
 });
+
+/** What waits and ends for all others. */
+const PATIENT = ['end.ts', 'patience.ts', 'filerun.ts', 'redis.ts'].map((name) => join('support', name));
+PATIENT.push(join('process', 'site.ts'));
+
+test('Tests wait with a limit, and end what they began whatever becomes of the rest', () => {
+  const others = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter(
+    (path) => path.endsWith('.ts') && !PATIENT.includes(path),
+  );
+  const endless = others.filter((path) =>
+    /\bt\.after\(|^import .*\bonce\b.* from 'node:events'/m.test(readFileSync(join('test', path), 'utf8')),
+  );
+  assert.deepEqual(endless, [], 'they need `once` of support/patience.ts, and `atEnd` of support/end.ts');
+});
