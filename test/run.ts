@@ -15,9 +15,9 @@ import { insist, TOOLS } from './support/need.ts';
  *   passed only then is named.
  */
 const HOME = dirname(fileURLToPath(import.meta.url));
-const LIMIT = Number(process.env['SPILLWAY_TEST_LIMIT'] ?? 600) * 1000;
-const AT_ONCE = Number(process.env['SPILLWAY_TEST_AT_ONCE'] ?? Math.min(availableParallelism(), 4));
-const AGAIN = Number(process.env['SPILLWAY_TEST_AGAIN'] ?? 0);
+const LIMIT = Number(process.env['SPILLWAY_TEST_LIMIT'] || 600) * 1000;
+const AT_ONCE = Number(process.env['SPILLWAY_TEST_AT_ONCE'] || Math.min(availableParallelism(), 4));
+const AGAIN = Number(process.env['SPILLWAY_TEST_AGAIN'] || 0);
 
 function filesOf(named: readonly string[]): string[] {
   return named
@@ -92,10 +92,14 @@ function nameOf({ file }: Outcome): string {
 }
 
 for (const [signal, code] of [
+  ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)
   process.once(signal, () => process.exit(code));
+
+if (!(LIMIT > 0 && AT_ONCE >= 1 && AGAIN >= 0))
+  throw new RangeError('SPILLWAY_TEST_… : a number that makes sense');
 
 const began = performance.now();
 const named = process.argv.slice(2);

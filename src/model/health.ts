@@ -211,6 +211,8 @@ export interface Standing {
 export interface Outcomes {
   readonly endpoint: string;
   readonly address?: string;
+  /** Whose connections they came by; left out: those that services share. */
+  readonly owner?: string;
   readonly requests: number;
   /** Of them: faults, and answers with 5xx. */
   readonly errors: number;

@@ -32,10 +32,10 @@ export class Departures {
 
   /**
    * The process ends in so many ms. A WebSocket would not before, so in the last third of the time they are closed
-   * like those of a version that was rolled back; all else has until the end.
+   * like those of a version that was rolled back; all else has until the end. So have clients that are to answer it.
    */
   shutDown(now: number, ms: number): void {
-    const rollback = { split: { cause: 'rollback' }, streams: { evictOver: ms / 3 } } as const;
+    const rollback = { split: { cause: 'rollback' }, streams: { evictOver: ms / 6 } } as const;
     this.#shutdown = new Departure(rollback, now + (2 * ms) / 3);
   }
 

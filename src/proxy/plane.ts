@@ -12,7 +12,7 @@ import { wireOf } from '../model/wire.ts';
 import { compileTable } from '../routing/table.ts';
 import { Balancer, type Place } from '../upstream/balancer.ts';
 import type { Pool, PoolLimits } from '../upstream/pool.ts';
-import { Pools } from '../upstream/pools.ts';
+import { ownerOf, Pools } from '../upstream/pools.ts';
 import { AccessLog, type LineSink } from './accesslog.ts';
 import { Budgets } from './again.ts';
 import { Context, rulesOf, SWEEP } from './context.ts';
@@ -250,7 +250,7 @@ export class DataPlane {
       (endpoint) => [endpoint, known?.standing.endpoints[endpoint] ?? UNKNOWN] as const,
     );
     const { connections } = doc.versions[version]!.limits ?? doc.versionLimits ?? {};
-    const owner = connections !== undefined ? `${service}/${version}` : limits && service;
+    const owner = ownerOf(service, version, doc);
     const pooling = poolLimits(
       limits,
       connections,

@@ -12,9 +12,9 @@ export function remembered(inARow: number, quiet: number, { base }: EjectionPoli
   return Math.max(0, inARow - Math.floor(quiet / base));
 }
 
-/** Whether one more of so many endpoints may be ejected. */
+/** Whether one more of so many endpoints may be ejected. The only one never is. */
 export function mayEject(ejected: number, all: number, { maxShare }: EjectionPolicy): boolean {
-  return (ejected + 1) * 100 <= maxShare * all;
+  return all > 1 && (ejected + 1) * 100 <= maxShare * all;
 }
 
 /** Whether so few of all are used that ejected ones have to be. */

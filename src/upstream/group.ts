@@ -18,6 +18,7 @@ import { jittered } from './checked.ts';
 import { excess, mayEject, panics, type Seen } from './ejection.ts';
 import type { Finding } from './inquiry.ts';
 import { Member, NOTHING } from './member.ts';
+import { ownerOf } from './pools.ts';
 import type { Probed } from './probe.ts';
 import { nameIn, type Resolver } from './resolver.ts';
 
@@ -139,8 +140,9 @@ export class Group {
     );
   }
 
-  /** What workers saw of one of its addresses. */
-  note({ endpoint, address, streak, ...seen }: Outcomes): void {
+  /** What workers saw of one of its addresses. What came by connections that it does not use says nothing of them. */
+  note({ endpoint, address, owner, streak, ...seen }: Outcomes): void {
+    if (owner !== ownerOf(this.service, this.version, this.#doc)) return;
     const member = this.members.find((each) => each.endpoint === endpoint && each.address === address);
     if (member === undefined || member.down || member.ejected) return;
     if (this.#quiet) this.#windowSince = this.#world.clock.monotonic();

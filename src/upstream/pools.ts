@@ -2,6 +2,7 @@ import type { Deadlines } from '../base/deadlines.ts';
 import type { Log } from '../base/log.ts';
 import { parseAddress } from '../model/address.ts';
 import type { Outcomes } from '../model/health.ts';
+import type { Service } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
 import { Pool, type PoolLimits, type WireLimits } from './pool.ts';
 import { hostOf, Security } from './security.ts';
@@ -16,6 +17,13 @@ export interface Whereabouts {
   readonly http2?: boolean;
   /** Whose connections they are: theirs who have limits of their own. Left out: shared by all others. */
   readonly owner?: string | undefined;
+}
+
+/** Whose connections a version uses: its own, its service's, or, undefined, those that services share. */
+export function ownerOf(service: string, version: string, doc: Service): string | undefined {
+  const { connections } = doc.versions[version]!.limits ?? doc.versionLimits ?? {};
+  if (connections !== undefined) return `${service}/${version}`;
+  return doc.limits === undefined ? undefined : service;
 }
 
 interface Known extends Whereabouts {
@@ -35,7 +43,7 @@ export class Pools {
 
   /** The pool of an endpoint, made if need be. */
   get(where: Whereabouts, limits: WireLimits, pooling: PoolLimits): Pool {
-    const { endpoint, address, tls, http2 } = where;
+    const { endpoint, address, tls, http2, owner } = where;
     const key = keyOf(where);
     let pool = this.#pools.get(key)?.pool;
     if (pool === undefined) {
@@ -50,7 +58,7 @@ export class Pools {
         tls && new Security(tls, hostOf(endpoint), this.#log),
         http2,
       );
-      this.#pools.set(key, { endpoint, address, pool });
+      this.#pools.set(key, { endpoint, address, owner, pool });
     }
     pool.limits = limits;
     pool.pooling = pooling;
@@ -87,10 +95,12 @@ export class Pools {
   /** What came of requests since the last call, where somebody wants to know. */
   outcomes(): Outcomes[] {
     const all: Outcomes[] = [];
-    for (const { endpoint, address, pool } of this.#pools.values()) {
+    for (const { endpoint, address, owner, pool } of this.#pools.values()) {
       if (pool.alarmAt === Number.POSITIVE_INFINITY) continue;
       const seen = pool.outcomes();
-      if (seen !== undefined) all.push({ endpoint, ...(address !== undefined && { address }), ...seen });
+      if (seen === undefined) continue;
+      const by = { ...(address !== undefined && { address }), ...(owner !== undefined && { owner }) };
+      all.push({ endpoint, ...by, ...seen });
     }
     return all;
   }

@@ -63,8 +63,8 @@ export class FileRun {
     this.#file = file;
     this.#say = say;
     const args = ['--report-on-signal', `--report-directory=${this.#reports}`, '--test-reporter=spec', file];
-    // By itself, even where whoever runs it is a test.
-    const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
+    // By itself, even where whoever runs it is a test; and in words that are understood here.
+    const { NODE_TEST_CONTEXT: _, FORCE_COLOR: __, ...rest } = process.env;
     const env = { ...rest, [MARK]: this.#reports };
     this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#hear(line));
@@ -125,9 +125,9 @@ export class FileRun {
 
   /** Where the process is and what it waits for, as it wrote down when it was asked. */
   #whereabouts(): string | undefined {
-    const [name] = readdirSync(this.#reports);
-    if (name === undefined) return undefined;
     try {
+      const [name] = readdirSync(this.#reports);
+      if (name === undefined) return undefined;
       const { javascriptStack, libuv } = JSON.parse(readFileSync(join(this.#reports, name), 'utf8')) as {
         javascriptStack: { stack?: string[] };
         libuv: { is_active: boolean; is_referenced: boolean }[];
@@ -140,7 +140,7 @@ export class FileRun {
         ...waited.map((each) => JSON.stringify(each)),
       ].join('\n');
     } catch {
-      // It is still being written.
+      // It is still being written, or the file is over after all.
       return undefined;
     }
   }

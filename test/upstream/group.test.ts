@@ -203,6 +203,27 @@ test('probes by gRPC answer too, and so end an ejection early', async (t) => {
   assert.deepEqual(used(), [A, B]);
 });
 
+test('what came by connections that a version does not use says nothing of its endpoints', (t) => {
+  const failures = { requests: 5, errors: 5, streak: 5 };
+  const sharing = groupOf(t, [A, B]);
+  sharing.note(A, { ...failures, owner: 'other' });
+  assert.deepEqual(sharing.used(), [A, B]);
+  sharing.note(A, failures);
+  assert.deepEqual(sharing.used(), [B]);
+
+  const limited = groupOf(t, [A, B], { limits: { connections: 4 } });
+  limited.note(A, failures);
+  assert.deepEqual(limited.used(), [A, B]);
+  limited.note(A, { ...failures, owner: 'app' });
+  assert.deepEqual(limited.used(), [B]);
+
+  const bounded = groupOf(t, [A, B], { versionLimits: { connections: 4 } });
+  bounded.note(A, { ...failures, owner: 'app' });
+  assert.deepEqual(bounded.used(), [A, B]);
+  bounded.note(A, { ...failures, owner: 'app/v' });
+  assert.deepEqual(bounded.used(), [B]);
+});
+
 test('an ejection that probes could not have caused is not theirs to end', async (t) => {
   const share = groupOf(t, [A, B], { health: { path: '/up' } });
   share.note(A, { requests: 100, errors: 60 });
