@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 
 /** How much a service's endpoints are given to bear, and its versions as a whole; each worker counts for itself. */
 
@@ -55,3 +55,13 @@ export const VersionLimitsSchema = Type.Object(
       'How much a version is given to bear, over all of its endpoints. What a version says goes before.',
   },
 );
+
+export type VersionLimits = Static<typeof VersionLimitsSchema>;
+
+/** What a version is given to bear: as it says, or else its service. */
+export function limitsOf(
+  service: { readonly versionLimits?: VersionLimits },
+  version: { readonly limits?: VersionLimits },
+): VersionLimits {
+  return version.limits ?? service.versionLimits ?? {};
+}

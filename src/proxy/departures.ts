@@ -31,8 +31,9 @@ export class Departures {
   }
 
   /**
-   * The process ends in so many ms. A WebSocket would not before, so in the last third of the time they are closed
-   * like those of a version that was rolled back; all else has until the end. So have clients that are to answer it.
+   * The process ends in so many ms. A WebSocket would not before, so after two thirds of the time they are closed
+   * like those of a version that was rolled back, and in time for the last of them to answer; all else has until the
+   * end.
    */
   shutDown(now: number, ms: number): void {
     const rollback = { split: { cause: 'rollback' }, streams: { evictOver: ms / 6 } } as const;

@@ -5,6 +5,7 @@ import type { Connections } from '../model/connections.ts';
 import type { LedgerCounts } from '../model/counts.ts';
 import type { TrialCounts } from '../model/evidence.ts';
 import { EJECTION, type Outcomes, type Seat, type Standing } from '../model/health.ts';
+import { limitsOf } from '../model/limits.ts';
 import type { ProxySettings } from '../model/settings.ts';
 import type { Service, State, Version } from '../model/state.ts';
 import { PLAIN, type Speech, type Speeches } from '../model/tls.ts';
@@ -219,7 +220,8 @@ export class DataPlane {
 
   /** The lane of a version by the table being compiled. Nothing that is in use is touched. */
   #lane(service: string, version: string, versionDoc: Version, doc: Service): Lane {
-    const { fallback, limits } = versionDoc;
+    const { fallback } = versionDoc;
+    const { requests, pending } = limitsOf(doc, versionDoc);
     const { settings } = this.#context.rules;
     const { timeouts, maxBodyBytes, rates } = doc;
     const balancer = new Balancer([]);
@@ -233,8 +235,8 @@ export class DataPlane {
       proxyProtocol: wireOf(doc, versionDoc).proxyProtocol,
       maxBodyBytes: maxBodyBytes ?? settings.limits.bodyBytes,
       pace: paceOf({ ...settings.rates, ...rates }),
-      mostInFlight: (limits ?? doc.versionLimits)?.requests ?? Number.POSITIVE_INFINITY,
-      mostPending: (limits ?? doc.versionLimits)?.pending ?? Number.POSITIVE_INFINITY,
+      mostInFlight: requests ?? Number.POSITIVE_INFINITY,
+      mostPending: pending ?? Number.POSITIVE_INFINITY,
       again: this.#budgetsOf(service).againOf(doc, version),
       traffic: this.#trafficOf(service, version),
       trial: this.#trials.arm(service, version, doc, this.#world.clock.monotonic()),
@@ -249,7 +251,7 @@ export class DataPlane {
     const seats = doc.versions[version]!.endpoints.map(
       (endpoint) => [endpoint, known?.standing.endpoints[endpoint] ?? UNKNOWN] as const,
     );
-    const { connections } = doc.versions[version]!.limits ?? doc.versionLimits ?? {};
+    const { connections } = limitsOf(doc, doc.versions[version]!);
     const owner = ownerOf(service, version, doc);
     const pooling = poolLimits(
       limits,

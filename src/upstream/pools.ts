@@ -2,6 +2,7 @@ import type { Deadlines } from '../base/deadlines.ts';
 import type { Log } from '../base/log.ts';
 import { parseAddress } from '../model/address.ts';
 import type { Outcomes } from '../model/health.ts';
+import { limitsOf } from '../model/limits.ts';
 import type { Service } from '../model/state.ts';
 import type { EndpointTls } from '../model/tls.ts';
 import { Pool, type PoolLimits, type WireLimits } from './pool.ts';
@@ -21,8 +22,7 @@ export interface Whereabouts {
 
 /** Whose connections a version uses: its own, its service's, or, undefined, those that services share. */
 export function ownerOf(service: string, version: string, doc: Service): string | undefined {
-  const { connections } = doc.versions[version]!.limits ?? doc.versionLimits ?? {};
-  if (connections !== undefined) return `${service}/${version}`;
+  if (limitsOf(doc, doc.versions[version]!).connections !== undefined) return `${service}/${version}`;
   return doc.limits === undefined ? undefined : service;
 }
 

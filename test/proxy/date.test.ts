@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { DateLine } from '../../src/proxy/dateline.ts';
+import { asked } from '../support/asked.ts';
 import { HandClock } from '../support/clock.ts';
 import { atEnd } from '../support/end.ts';
 import { always, Origin } from '../support/origin.ts';
@@ -69,12 +70,7 @@ test('a redirect to https, and what a connection is told that is one too many, h
 });
 
 test('an endpoint’s date is passed on, and one is added where it has none', async (t) => {
-  const origin = await Origin.open(t);
-  const site = await Site.open(t, { app: { versions: { v: [origin.address] } } });
-  const client = await site.connect();
-  client.say(get());
-  const peer = await origin.next();
-  await peer.message();
+  const { client, peer } = await asked(t);
   peer.say('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n');
   assert.equal(await client.take('\r\n\r\n'), 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n');
   const own = 'Sun, 06 Nov 1994 08:49:37 GMT';

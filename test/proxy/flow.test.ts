@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { asked } from '../support/asked.ts';
 import { Origin, ok } from '../support/origin.ts';
 import { eventually, standstill } from '../support/patience.ts';
 import { get, Site } from '../support/site.ts';
@@ -53,12 +54,7 @@ function sentBy(socket: Socket): number {
 }
 
 test('a client that reads slowly slows its endpoint down, and nothing piles up between them', async (t) => {
-  const origin = await Origin.open(t);
-  const site = await Site.open(t, { app: { versions: { v: [origin.address] } } });
-  const client = await site.connect();
-  client.say(get());
-  const peer = await origin.next();
-  await peer.message();
+  const { site, client, peer } = await asked(t);
   const got = sip(client.socket);
   const seen = watch(
     () => sentBy(peer.socket),
@@ -134,12 +130,7 @@ test('a client that asks and asks and never reads is not asked for', async (t) =
 });
 
 test('both ends of a tunnel are slowed down by the other', async (t) => {
-  const origin = await Origin.open(t);
-  const site = await Site.open(t, { app: { versions: { v: [origin.address] } } });
-  const client = await site.connect();
-  client.say(get('connection: upgrade\r\nupgrade: raw\r\n'));
-  const peer = await origin.next();
-  await peer.message();
+  const { client, peer } = await asked(t, 'connection: upgrade\r\nupgrade: raw\r\n');
   peer.say('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n');
   await client.message();
   for (const [from, to] of [
